@@ -1,0 +1,86 @@
+# pam-receiver: `make` alone lists the targets. The first one that you run sets up .venv by itself.
+
+VENV     := .venv
+BIN      := $(VENV)/bin
+PIP      := $(BIN)/python -m pip install -qq --disable-pip-version-check --no-input -c constraints.txt
+INSTALL  := $(PIP) --no-build-isolation -e
+RUNTIME  := $(VENV)/.runtime-installed
+TOOLS    := $(VENV)/.tools-installed
+PINS     := pyproject.toml constraints.txt
+# The packages that their own tests must cover alone, and how much of their branches.
+COVERED  := hl7 identity profile
+LEAST    := 95
+REPORT   := build/coverage.json
+
+# Prints the first Python that will do, or says what to install. A name on PATH may be a stub: each one is run.
+define FIND_PYTHON
+bare=; \
+for name in $(PYTHONS); do \
+    "$$name" -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 || continue; \
+    "$$name" -c 'import ensurepip, venv' >/dev/null 2>&1 && echo "$$name" && exit 0; \
+    bare="$${bare:-$$name}"; \
+done; \
+if test -n "$$bare"; then \
+    package="python$$("$$bare" -c 'import sys; print("%d.%d" % sys.version_info[:2])')-venv"; \
+    echo "$$bare cannot make virtual environments (it has no ensurepip). On Debian and Ubuntu: sudo apt install $$package" >&2; \
+else \
+    echo "pam-receiver needs Python 3.11 or newer; none was found under the names: $(PYTHONS). On Debian and Ubuntu: sudo apt install python3 python3-venv" >&2; \
+fi; \
+exit 1
+endef
+PYTHONS  := python3.13 python3.12 python3.11 python3
+
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.DELETE_ON_ERROR:
+.PHONY: help setup demo test lint check cover format bench clean find-python
+
+help: ## list the targets
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 22
+
+setup: $(TOOLS) ## set up .venv with everything; done by the other targets when needed
+
+demo: $(RUNTIME) ## play a sample hospital morning; KEEP=1 leaves the daemon running
+	@$(BIN)/pam-receiver demo$(if $(filter-out 0,$(KEEP)), --keep)
+
+test: $(TOOLS) ## run all tests; the last lines say what was skipped and why
+	@$(BIN)/python -m pytest $(ARGS)
+
+lint: $(TOOLS) ## ruff, mypy --strict, the import contract
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+check: lint test ## all that must pass before a commit: lint, then the tests
+
+cover: $(TOOLS) ## branch coverage of hl7, identity and profile by their own tests: at least 95 %
+	@mkdir -p $(dir $(REPORT))
+	@$(BIN)/python -m pytest -q $(COVERED:%=--cov=pam_receiver.%) --cov-report=term --cov-report=json:$(REPORT) $(COVERED:%=tests/%)
+	@$(BIN)/python .ci/branch_coverage.py $(REPORT) $(LEAST) $(COVERED:%=pam_receiver/%/)
+
+format: $(TOOLS) ## let ruff write the code as the house writes it
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(TOOLS) ## messages per second at 1, 8 and 64 connections
+	@$(BIN)/python bench/run.py $(ARGS)
+
+clean: ## remove the environment, caches and what was built
+	rm -rf $(VENV) build dist htmlcov .coverage .coverage.* .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find pam_receiver tests bench migrations .ci -type d -name __pycache__ -prune -exec rm -rf {} +
+
+find-python: ## print the Python that .venv would be made with
+	@$(FIND_PYTHON)
+
+$(BIN)/python:
+	@python=$$($(FIND_PYTHON)) && echo "Setting up $(VENV) with $$python (once; downloads what constraints.txt names)" && "$$python" -m venv --clear $(VENV)
+
+$(RUNTIME): $(PINS) $(BIN)/python
+	@$(PIP) hatchling
+	@$(INSTALL) .
+	@touch $@
+
+$(TOOLS): $(RUNTIME)
+	@$(INSTALL) '.[dev]'
+	@touch $@

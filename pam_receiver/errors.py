@@ -1,0 +1,19 @@
+"""The root of every exception that pam-receiver raises on purpose.
+
+What is expected of a *message* is a :class:`~pam_receiver.finding.Finding`, returned and never raised. Exceptions are
+for a caller who broke a contract and for a world that failed. Each child lives with what raises it::
+
+    PamReceiverError
+    ├── hl7.mllp.BlockTooLarge          no end of block within the limit
+    ├── hl7.er7.Unreadable              bytes that are no HL7 v2 message, or in no known charset
+    ├── profile.load.ProfileError       a profile file that cannot be trusted: unknown key, unknown usage
+    ├── config.SettingsError            a wrong or unknown setting
+    └── store.StoreError
+        ├── StoreUnavailable            database away, locked, full or read-only: try again
+        ├── StoreConflict               another writer was faster: load again and decide again
+        └── SchemaMismatch              database at another revision than the code, or not ours
+"""
+
+
+class PamReceiverError(Exception):
+    """Root of the tree; never raised itself."""

@@ -1,0 +1,148 @@
+"""Finding: the one currency of all checks. A finding never holds patient data."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from enum import IntEnum, StrEnum
+from typing import Final, Literal
+
+Lang = Literal["fr", "en"]
+
+
+class Severity(StrEnum):
+    """How bad a finding is. Spec: HL7 v2.5 table 0516, ERR-4."""
+
+    E = "E"
+    W = "W"
+    I = "I"  # noqa: E741 - the letter of the table
+
+
+class ErrorCode(IntEnum):
+    """What kind of fault a finding is. Spec: HL7 v2.5 table 0357, ERR-3."""
+
+    ACCEPTED = 0
+    SEGMENT_SEQUENCE = 100
+    REQUIRED_FIELD_MISSING = 101
+    DATA_TYPE = 102
+    TABLE_VALUE = 103
+    UNSUPPORTED_MESSAGE_TYPE = 200
+    UNSUPPORTED_EVENT = 201
+    UNSUPPORTED_PROCESSING_ID = 202
+    UNSUPPORTED_VERSION = 203
+    UNKNOWN_KEY = 204
+    DUPLICATE_KEY = 205
+    RECORD_LOCKED = 206
+    INTERNAL_ERROR = 207
+
+    @property
+    def display(self) -> str:
+        """The words of table 0357, for ERR-3.2."""
+        return _DISPLAYS[self]
+
+
+_DISPLAYS: Final[Mapping[int, str]] = {  # HL7 v2.5 table 0357
+    0: "Message accepted",
+    100: "Segment sequence error",
+    101: "Required field missing",
+    102: "Data type error",
+    103: "Table value not found",
+    200: "Unsupported message type",
+    201: "Unsupported event code",
+    202: "Unsupported processing id",
+    203: "Unsupported version id",
+    204: "Unknown key identifier",
+    205: "Duplicate key identifier",
+    206: "Application record locked",
+    207: "Application internal error",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Location:
+    """A place in a message, every number from 1; ``None`` stands for "the whole". Spec: HL7 v2.5 §2.15.5.2, ERR-2.
+
+    ``sequence`` counts the segments of this name in the message.
+    """
+
+    segment: str
+    sequence: int = 1
+    field: int | None = None
+    repetition: int | None = None
+    component: int | None = None
+    subcomponent: int | None = None
+
+    @property
+    def err2(self) -> tuple[str, ...]:
+        """The components of ERR-2, as far as they are known: ``("PID", "1", "11", "2", "9")``.
+
+        HL7 asks for a repetition wherever a component is named, so an unknown one is written 1.
+        """
+        repetition = self.repetition or (1 if self.component else None)
+        parts = (self.field, repetition, self.component, self.subcomponent)
+        known = [str(part) for part in parts if part is not None]
+        return (self.segment, str(self.sequence), *known)
+
+    def __str__(self) -> str:
+        """For people: ``PID-11[2].9``; the second MRG of a message is ``MRG(2)-1``."""
+        text = self.segment if self.sequence == 1 else f"{self.segment}({self.sequence})"
+        if self.field is not None:
+            text += f"-{self.field}"
+        if self.repetition is not None and self.repetition > 1:
+            text += f"[{self.repetition}]"
+        if self.component is not None:
+            text += f".{self.component}"
+        if self.subcomponent is not None:
+            text += f".{self.subcomponent}"
+        return text
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One rule that a message is held to: how it is coded, what the sender is told, and where it is written.
+
+    ``fr`` and ``en`` are one sentence each that says what to change; ``{name}`` stands for a value given to
+    :meth:`at`, which must never be patient data.
+    """
+
+    id: str
+    code: ErrorCode
+    severity: Severity
+    fr: str
+    en: str
+    spec: str
+
+    def at(self, location: Location | None = None, /, **values: str | int) -> "Finding":
+        """Return the finding that this rule is not kept at ``location``."""
+        return Finding(
+            rule=self.id,
+            code=self.code,
+            severity=self.severity,
+            at=location,
+            fr=self.fr.format(**values) if values else self.fr,
+            en=self.en.format(**values) if values else self.en,
+            spec=self.spec,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What one check has to say of one place of one message."""
+
+    rule: str
+    code: ErrorCode
+    severity: Severity
+    at: Location | None
+    fr: str
+    en: str
+    spec: str
+
+    def text(self, lang: Lang) -> str:
+        """The sentence that tells the sender what to change."""
+        return self.fr if lang == "fr" else self.en
+
+    @property
+    def is_error(self) -> bool:
+        return self.severity is Severity.E
+
+    def graded(self, severity: Severity) -> "Finding":
+        """Return the same finding with another severity."""
+        return replace(self, severity=severity)

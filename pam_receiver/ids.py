@@ -1,0 +1,45 @@
+"""Ids: of messages, of our own acknowledgements, and a control id fit to be logged."""
+
+import hashlib
+import re
+import time
+from collections.abc import Callable
+from random import SystemRandom
+from typing import Final
+from uuid import UUID
+
+_SAFE: Final = re.compile(r"[A-Za-z0-9._-]{1,50}")
+_DIGITS: Final = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+
+
+def safe_control_id(control_id: str) -> str:
+    """Return a control id that may be logged: as sent if it is short and plain, else a digest of it."""
+    if not control_id or _SAFE.fullmatch(control_id):
+        return control_id
+    return "sha256-" + hashlib.sha256(control_id.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+
+
+class MessageIds:
+    """Gives message ids: UUIDs that sort by time (RFC 9562, version 7), each greater than the last."""
+
+    def __init__(self, now_ns: Callable[[], int] = time.time_ns) -> None:
+        self._now_ns = now_ns
+        self._last = 0
+        self._random = SystemRandom()
+
+    def __call__(self) -> str:
+        """Return the next id. 48 bits of milliseconds, 12 of their fraction, 62 of chance."""
+        ms, rest = divmod(self._now_ns(), 1_000_000)
+        self._last = max(self._last + 1, (ms << 12) | (rest * 4096 // 1_000_000))
+        ms, fraction = self._last >> 12, self._last & 0xFFF
+        return str(UUID(int=ms << 80 | 0x7 << 76 | fraction << 64 | 0b10 << 62 | self._random.getrandbits(62)))
+
+
+def ack_control_id(message_id: str) -> str:
+    """Return our own MSH-10 for the answer to a message: 20 signs, as unique as the id. Spec: HL7 v2.5 §2.15.9.10."""
+    number = UUID(message_id).int >> 25
+    signs = []
+    while number:
+        number, digit = divmod(number, 36)
+        signs.append(_DIGITS[digit])
+    return "".join(reversed(signs)).rjust(20, "0")

@@ -1,0 +1,18 @@
+"""Where the files that travel with the package lie: ``profiles/`` and ``migrations/``.
+
+In a checkout they stand beside the package; in an installed wheel they lie inside it (see ``pyproject.toml``).
+"""
+
+from pathlib import Path
+from typing import Final
+
+_PACKAGE: Final = Path(__file__).resolve().parent
+
+
+def _locate(name: str) -> Path:
+    inside = _PACKAGE / f"_{name}"
+    return inside if inside.is_dir() else _PACKAGE.parent / name
+
+
+PROFILES: Final = _locate("profiles")
+MIGRATIONS: Final = _locate("migrations")
