@@ -1,0 +1,157 @@
+"""read_event: a parsed message becomes an event of identity, with findings for what cannot be used."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import tzinfo
+
+from pam_receiver.adt import rules
+from pam_receiver.adt.events import A08, CANCELLED_BY_ZBE, EVENTS, check_header
+from pam_receiver.adt.person import read_identifiers, read_person
+from pam_receiver.finding import Finding, Location
+from pam_receiver.hl7.datatypes import parse_ts
+from pam_receiver.hl7.er7 import Message, Segment
+from pam_receiver.hl7.header import Header
+from pam_receiver.identity.identifiers import AssigningAuthority
+from pam_receiver.identity.model import (
+    ChangeIdentifier,
+    Delete,
+    Event,
+    Interval,
+    Merge,
+    MergeGroup,
+    Person,
+    Update,
+    UpdateKind,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ReadingRules:
+    """The settings that reading depends on. ``timezone`` serves stamps without offset."""
+
+    accepts_processing_ids: frozenset[str]
+    timezone: tzinfo
+    default_authority: AssigningAuthority | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What a message says. ``event`` is ``None`` when a finding of severity E forbids it; ``is_rejected``: by an AR.
+
+    ``dated``: when the source says the change was made.
+    """
+
+    event: Event | None
+    findings: tuple[Finding, ...]
+    dated: Interval | None = None
+    is_rejected: bool = False
+
+
+def read_event(message: Message, header: Header, asked: ReadingRules) -> Reading:
+    """Return the event that a message announces; never raises.
+
+    Spec: IHE PAM FR 2.11.2 §2.1, §2.2, §5.3.2; ITI TF-2 §3.30.4.
+    """
+    refusals = check_header(header, accepts_processing_ids=asked.accepts_processing_ids)
+    if refusals:
+        return Reading(None, refusals, is_rejected=True)
+    pids = message.named("PID")
+    if not pids:
+        return Reading(None, (rules.PID_MISSING.at(Location("PID")),))
+    kind = EVENTS[header.trigger_event]
+    if kind is Merge:
+        event, findings = _read_merge(message, header, asked)
+    elif kind is ChangeIdentifier:
+        event, findings = _read_change(message, header, pids[0], asked)
+    else:
+        person, findings = read_person(message, header, pids[0], default_authority=asked.default_authority)
+        event = Delete(person) if kind is Delete else Update(_update_kind(message, header), person)
+    findings = (*_read_mode(message), *findings)
+    if header.trigger_event == A08:
+        findings = (rules.A08_TAKEN.at(Location("MSH", 1, 9, 1, 2)), *findings)
+    if any(finding.is_error for finding in findings):
+        event = None
+    return Reading(event, findings, _read_date(message, pids[0], asked.timezone))
+
+
+def _read_mode(message: Message) -> Iterator[Finding]:
+    """Say that enhanced mode, when MSH-15 or MSH-16 asks for it, is not what the sender gets."""
+    msh = message.segments[0]
+    for number in (15, 16):
+        if msh.field(number).is_valued:
+            yield rules.ORIGINAL_MODE.at(msh.location(number))
+            return
+
+
+def _update_kind(message: Message, header: Header) -> UpdateKind:
+    kind = EVENTS[header.trigger_event]
+    assert isinstance(kind, UpdateKind)
+    zbe = message.segment("ZBE")
+    is_cancel = header.trigger_event in CANCELLED_BY_ZBE and zbe is not None and zbe.value(4) == "CANCEL"
+    return UpdateKind.CANCEL if is_cancel else kind
+
+
+def _read_date(message: Message, pid: Segment, tz: tzinfo) -> Interval | None:
+    """Return when the change was made: PID-33, else EVN-6, else EVN-2. Spec: ITI TF-2 §3.30.4; HL7 v2.5 §3.4.2.33."""
+    evn = message.segment("EVN")
+    for segment, number in ((pid, 33), (evn, 6), (evn, 2)):
+        stamp = parse_ts(segment.value(number) or "") if segment is not None else None
+        if stamp is not None:
+            return Interval(stamp.earliest(tz), stamp.latest(tz))
+    return None
+
+
+def _pairs(message: Message) -> Iterator[tuple[Segment, Segment | None]]:
+    """Each PID with the MRG that follows it, before the next PID."""
+    pid: Segment | None = None
+    for segment in message.segments:
+        if segment.name == "PID":
+            if pid is not None:
+                yield pid, None
+            pid = segment
+        elif segment.name == "MRG" and pid is not None:
+            yield pid, segment
+            pid = None
+    if pid is not None:
+        yield pid, None
+
+
+def _read_merge(message: Message, header: Header, asked: ReadingRules) -> tuple[Event | None, tuple[Finding, ...]]:
+    """Read the groups of an A40. HL7 allows several, IHE one. Spec: ITI TF-2 §3.30.4; HL7 v2.5 §3.3.40."""
+    groups: list[MergeGroup] = []
+    findings: list[Finding] = []
+    for pid, mrg in _pairs(message):
+        person, said = read_person(message, header, pid, default_authority=asked.default_authority, has_zfd=False)
+        findings += said
+        if mrg is None:
+            findings.append(rules.MRG_MISSING.at(Location("MRG", pid.sequence)))
+            continue
+        old = read_identifiers(mrg, 1, asked.default_authority)
+        findings += old.findings
+        if not old.identifiers:
+            findings.append(rules.MRG_1_MISSING.at(mrg.location(1)))
+        groups.append(MergeGroup(person, tuple(old.identifiers), mrg.location(1)))
+    return Merge(tuple(groups)), tuple(findings)
+
+
+def _read_change(
+    message: Message, header: Header, pid: Segment, asked: ReadingRules
+) -> tuple[Event | None, tuple[Finding, ...]]:
+    """Read an A47. Spec: IHE PAM FR 2.11.2 §4.1, §4.4."""
+    person, findings = read_person(message, header, pid, default_authority=asked.default_authority)
+    mrg = message.segment("MRG")
+    if mrg is None:
+        return None, (*findings, rules.MRG_MISSING.at(Location("MRG")))
+    old = read_identifiers(mrg, 1, asked.default_authority)
+    findings = (*findings, *old.findings)
+    old_ins = tuple(each for each in old.ins if each.matricule)
+    if not old.identifiers and not old_ins:
+        return None, (*findings, rules.MRG_1_MISSING.at(mrg.location(1)))
+    return ChangeIdentifier(person, tuple(old.identifiers), old_ins, mrg.location(1)), findings
+
+
+def persons_of(event: Event) -> tuple[Person, ...]:
+    """Return every person that an event speaks of."""
+    if isinstance(event, Merge):
+        return tuple(group.person for group in event.groups)
+    return (event.person,)

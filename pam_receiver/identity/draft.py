@@ -1,0 +1,152 @@
+"""The working copy of one decision: what was said, what changed so far, and the decision at the end."""
+
+from dataclasses import fields, replace
+from typing import Final
+from uuid import UUID, uuid5
+
+from pam_receiver.finding import Finding
+from pam_receiver.identity.identifiers import Ins, PatientIdentifier
+from pam_receiver.identity.known import Known
+from pam_receiver.identity.model import (
+    Alert,
+    Change,
+    Decision,
+    Difference,
+    Identity,
+    MergeLink,
+    Occasion,
+    Policy,
+)
+from pam_receiver.identity.traits import StrictTraits
+
+_TRAITS: Final = tuple(each.name for each in fields(StrictTraits))
+REPLACED: Final = "replaced"
+
+
+class Draft:
+    """Gathers findings, alerts and new states of identities; nothing outside it changes.
+
+    ``has_steps``: the event is decided in several steps (A40), of which each finds what the last one left.
+    """
+
+    def __init__(self, known: Known, occasion: Occasion, policy: Policy, *, has_steps: bool = False) -> None:
+        self._steps = known.copy() if has_steps else None
+        self.known = self._steps or known
+        self.occasion = occasion
+        self.policy = policy
+        self._findings: list[Finding] = []
+        self._alerts: list[Alert] = []
+        self._merges: list[MergeLink] = []
+        self._before: dict[str, Identity | None] = {}
+        self._after: dict[str, Identity] = {}
+        self._new: set[str] = set()
+
+    def is_refused(self) -> bool:
+        """Whether an error was found: then nothing changes."""
+        return any(finding.is_error for finding in self._findings)
+
+    def add(self, *findings: Finding) -> None:
+        """Say something about the message."""
+        self._findings.extend(findings)
+
+    def alert(self, identity: Identity | None, finding: Finding) -> None:
+        """Say something about the message, and keep it as an alert about ``identity``."""
+        self._findings.append(finding)
+        self._alerts.append(Alert(identity.id if identity else None, finding))
+
+    def new_identity(self) -> Identity:
+        """Return an empty identity; its id follows from the message's, so that a decision taken twice is the same."""
+        made = Identity(id=str(uuid5(UUID(self.occasion.message_id), str(len(self._new)))))
+        self._new.add(made.id)
+        return made
+
+    def put(self, before: Identity | None, after: Identity) -> None:
+        """Take the new state of an identity, which later groups of the same message then find."""
+        if after == before:
+            return
+        self._before.setdefault(after.id, before)
+        self._after[after.id] = after
+        if self._steps is not None:
+            self._steps.apply(Decision(changes=(Change(before, after, ()),)))
+
+    def link(self, absorbed: Identity, survivor: Identity) -> None:
+        """Record that one identity was merged into another."""
+        made = MergeLink(absorbed.id, survivor.id, self.occasion.at, self.occasion.message_id, self.occasion.control_id)
+        self._merges.append(made)
+        if self._steps is not None:
+            self._steps.apply(Decision(merges=(made,)))
+
+    def decide(self) -> Decision:
+        """Return the decision. Refused: no change, but the findings and the alerts."""
+        if self.is_refused():
+            return Decision(tuple(self._findings), alerts=tuple(self._without_new(each) for each in self._alerts))
+        changes = (self._change(self._before[each], after) for each, after in self._after.items())
+        return Decision(
+            findings=tuple(self._findings),
+            changes=tuple(change for change in changes if change.differences),
+            merges=tuple(self._merges),
+            alerts=tuple(self._alerts),
+        )
+
+    def _without_new(self, alert: Alert) -> Alert:
+        """An alert of a refused message must not point to an identity that is not created."""
+        return replace(alert, identity_id=None) if alert.identity_id in self._new else alert
+
+    def _change(self, before: Identity | None, after: Identity) -> Change:
+        made = replace(after, version=(before.version if before else 0) + 1)
+        return Change(before, made, find_differences(before, made))
+
+
+def find_differences(before: Identity | None, after: Identity) -> tuple[Difference, ...]:
+    """Return what a message changed in an identity, as JSON values; empty when nothing did."""
+    old = before or Identity(id=after.id)
+    found: list[Difference] = []
+
+    def compare(what: str, was: object, now: object, reason: str | None = None) -> None:
+        if was != now:
+            found.append(Difference(what, was, now, reason))
+
+    if before is None:
+        found.append(Difference("created", None, True))
+    compare("active", old.active, after.active)
+    compare("merged_into", old.merged_into, after.merged_into)
+    compare("status", old.status.value if before else None, after.status.value)
+    compare("reliability_codes", list(old.reliability_codes), list(after.reliability_codes))
+    compare("ins", _ins_json(old.ins), _ins_json(after.ins), _reason(old, after))
+    for name in _TRAITS:
+        compare(name, getattr(old.traits, name), getattr(after.traits, name))
+    compare("used_family_name", old.used_family_name, after.used_family_name)
+    compare("used_given_name", old.used_given_name, after.used_given_name)
+    former_reason = _reason(old, after) if len(after.ended_ins) > len(old.ended_ins) else None
+    compare(
+        "identifiers",
+        [identifier_json(each) for each in old.identifiers],
+        [identifier_json(each) for each in after.identifiers],
+        former_reason,
+    )
+    return tuple(found)
+
+
+def _reason(old: Identity, after: Identity) -> str | None:
+    if len(after.ended_ins) > len(old.ended_ins):
+        return after.ended_ins[-1].reason.value
+    return REPLACED if old.ins is not None and old.ins != after.ins else None
+
+
+def _ins_json(ins: Ins | None) -> dict[str, str] | None:
+    return None if ins is None else {"matricule": ins.matricule, "oid": ins.oid, "nature": ins.nature.value}
+
+
+def identifier_json(identifier: PatientIdentifier) -> dict[str, object]:
+    """The JSON form of an identifier, as ``show --json`` and the history write it."""
+    authority = identifier.authority
+    return {
+        "value": identifier.value,
+        "type": identifier.type,
+        "authority": {
+            "namespace_id": authority.namespace_id or None,
+            "universal_id": authority.universal_id or None,
+            "universal_id_type": authority.universal_id_type or None,
+        },
+        "active": identifier.active,
+    }

@@ -1,0 +1,135 @@
+"""Which INS of a message is admitted, and what happens to the one held when it is replaced or ends."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Final
+
+from pam_receiver.finding import Finding, Location
+from pam_receiver.identity import rules
+from pam_receiver.identity.identifiers import INS as INS_TYPE
+from pam_receiver.identity.identifiers import (
+    Ins,
+    InsNature,
+    PatientIdentifier,
+    has_right_key,
+    is_well_formed,
+)
+from pam_receiver.identity.model import EndedIns, EndReason, Identity, Interval, Policy, SentIns
+from pam_receiver.identity.traits import StrictTraits, find_disagreements
+
+_RANKS: Final = {  # IHE PAM FR 2.11.2 §4.4.1: of NIR and NIA, the NIR
+    InsNature.NIR: 0,
+    InsNature.NIR_TEST: 1,
+    InsNature.NIR_DEMO: 2,
+    InsNature.NIA: 3,
+}
+_DISAGREEMENTS: Final = {
+    "sex": ("le sexe", "sex"),
+    "date": ("la date de naissance", "birth date"),
+    "place": ("le lieu de naissance", "birth place"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Admitted:
+    """The INS that a message names, if it can be taken at all; ``superseded``: the NIA that stands beside a NIR."""
+
+    ins: Ins | None = None
+    at: Location | None = None
+    superseded: tuple[Ins, ...] = ()
+    findings: tuple[Finding, ...] = ()
+
+
+def admit_ins(sent: Iterable[SentIns], policy: Policy, *, held: Ins | None) -> Admitted:
+    """Choose the INS of a message: well formed, of this environment, the NIR before the NIA.
+
+    Of several of one nature none is taken, save the one already ``held``.
+
+    Spec: IHE PAM FR 2.11.2 §4.4.1, §6.6.1; IHE France, Constraints on HL7 data types 1.8.2 §N.1.
+    """
+    findings: list[Finding] = []
+    usable: dict[Ins, Location] = {}
+    for each in sent:
+        if not each.matricule:
+            continue
+        if not is_well_formed(each.matricule):
+            findings.append(rules.INS_ILL_FORMED.at(each.at))
+        elif not policy.takes_test_ins and not Ins(each.matricule, each.oid).is_production:
+            findings.append(rules.TEST_INS_LEFT_OUT.at(each.at))
+        else:
+            usable.setdefault(Ins(each.matricule, each.oid), each.at)
+    if not usable:
+        return Admitted(findings=tuple(findings))
+    best = min(_RANKS[ins.nature] for ins in usable)
+    first, *others = [ins for ins in usable if _RANKS[ins.nature] == best]
+    if others:
+        findings.append(rules.SEVERAL_INS.at(usable[others[0]]))
+        if held not in usable:
+            return Admitted(findings=tuple(findings))
+        first = held
+    superseded = tuple(ins for ins in usable if ins.nature is InsNature.NIA and ins != first)
+    if superseded:
+        findings.append(rules.NIA_AND_NIR.at(usable[superseded[0]]))
+    return Admitted(first, usable[first], superseded, tuple(findings))
+
+
+def check_ins(ins: Ins, traits: StrictTraits, at: Location | None) -> tuple[Finding, ...]:
+    """Check the key of an INS that is taken, and whether it agrees with the traits. Warnings only.
+
+    Official samples have wrong keys, and a changed civil status breaks any agreement.
+
+    Spec: IHE PAM FR 2.11.2 §6.6.1.
+    """
+    findings = [] if has_right_key(ins.matricule) else [rules.INS_KEY_WRONG.at(at)]
+    parts = find_disagreements(ins, traits)
+    if parts:
+        french, english = (", ".join(_DISAGREEMENTS[part][lang] for part in parts) for lang in (0, 1))
+        findings.append(rules.INS_DISAGREES.at(at, what_fr=french, what_en=english))
+    return tuple(findings)
+
+
+def is_outdated(ins: Ins, identity: Identity, dated: Interval | None) -> bool:
+    """Whether ``ins`` was taken from ``identity`` after what a message tells happened: it must not come back.
+
+    A message that is not dated, or not precisely enough to be surely older, is not outdated.
+    """
+    if dated is None:
+        return False
+    return any(each.ins.matricule == ins.matricule and dated.latest < each.at for each in identity.ended_ins)
+
+
+def replace_ins(identity: Identity, ins: Ins, superseded: Iterable[Ins] = ()) -> Identity:
+    """Return ``identity`` with ``ins`` in force; the one it held, and ``superseded``, stay as former identifiers."""
+    former = [identity.ins] if identity.ins is not None else []
+    former += superseded
+    others = [each for each in identity.identifiers if not _is_ins(each, ins)]
+    for each in former:
+        if each != ins and not any(_is_ins(held, each) for held in others):
+            others.append(each.as_former())
+    return replace(identity, ins=ins, identifiers=tuple(others))
+
+
+def end_ins(identity: Identity, reason: EndReason, at: datetime) -> Identity:
+    """Return ``identity`` without any INS, in force or former: they are history now, which no look-up finds.
+
+    Spec: IHE PAM FR 2.11.2 §4.4.3 (all INS go, NIR and NIA); DMN INS 34 (no matricule outside *qualifiée*).
+    """
+    formers = [Ins(each.value, each.authority.universal_id) for each in identity.former_ins]
+    gone = ([identity.ins] if identity.ins is not None else []) + formers
+    if not gone:
+        return identity
+    return replace(
+        identity,
+        ins=None,
+        identifiers=tuple(each for each in identity.identifiers if each.type != INS_TYPE),
+        ended_ins=identity.ended_ins + tuple(EndedIns(ins, at, reason) for ins in gone),
+    )
+
+
+def _is_ins(identifier: PatientIdentifier, ins: Ins) -> bool:
+    return (
+        identifier.type == INS_TYPE
+        and identifier.value == ins.matricule
+        and identifier.authority.universal_id == ins.oid
+    )

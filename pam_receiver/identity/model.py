@@ -1,0 +1,275 @@
+"""An identity as it is held, the events that change it, and the decision that an event comes to."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import Enum, StrEnum
+from typing import Final, Literal
+
+from pam_receiver.finding import Finding, Location
+from pam_receiver.identity.identifiers import INS, PI, AssigningAuthority, Ins, PatientIdentifier
+from pam_receiver.identity.status import Attribute, IdentityStatus, Reliability, attributes_of
+from pam_receiver.identity.traits import StrictTraits, Trait
+
+
+class EndReason(StrEnum):
+    """Why an INS was taken away from an identity, as kept in its history."""
+
+    REMOVED = "removed-by-source"  # A47, IHE PAM FR 2.11.2 §4.4.3-4.4.4
+    TRAIT_CHANGED = "strict-trait-changed"  # DMN INS 33
+    NOT_QUALIFIED = "no-longer-qualified"  # DMN INS 34
+    BIRTH_DATE_CORRECTED = "birth-date-corrected"  # IHE PAM FR 2.11.2 §6.6.4
+    DELETED = "identity-deleted"  # A29
+
+
+@dataclass(frozen=True, slots=True)
+class EndedIns:
+    """An INS that was removed or invalidated at ``at`` (UTC, the message's own date): history, never looked up."""
+
+    ins: Ins
+    at: datetime
+    reason: EndReason
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """An identity as held. ``merged_into`` is the id of the identity that absorbed it, itself perhaps absorbed.
+
+    ``identifiers`` holds every identifier save the INS in force, the former INS (replaced, type INS) included.
+    """
+
+    id: str
+    active: bool = True
+    merged_into: str | None = None
+    version: int = 0
+    status: IdentityStatus = IdentityStatus.PROVISOIRE
+    reliability_codes: tuple[str, ...] = ()
+    ins: Ins | None = None
+    traits: StrictTraits = field(default_factory=StrictTraits)
+    used_family_name: str | None = None
+    used_given_name: str | None = None
+    identifiers: tuple[PatientIdentifier, ...] = ()
+    ended_ins: tuple[EndedIns, ...] = ()
+
+    @property
+    def attributes(self) -> tuple[Attribute, ...]:
+        return attributes_of(self.reliability_codes)
+
+    @property
+    def former_ins(self) -> tuple[PatientIdentifier, ...]:
+        return tuple(each for each in self.identifiers if each.type == INS)
+
+    @property
+    def ipps(self) -> tuple[PatientIdentifier, ...]:
+        """The IPPs in force."""
+        return tuple(each for each in self.identifiers if each.type == PI and each.active)
+
+
+@dataclass(frozen=True, slots=True)
+class MergeLink:
+    """``absorbed`` was merged into ``survivor`` (ids) at ``at`` by the message ``control_id``. Kept for ever."""
+
+    absorbed: str
+    survivor: str
+    at: datetime
+    message_id: str
+    control_id: str
+
+
+# --------------------------------------------------------------------------------------------- what a message says
+
+
+@dataclass(frozen=True, slots=True)
+class SentIdentifier:
+    """An identifier other than an INS, and where it stands in the message."""
+
+    identifier: PatientIdentifier
+    at: Location
+
+
+@dataclass(frozen=True, slots=True)
+class SentIns:
+    """A repetition that is an INS by its type and OID. ``matricule`` as sent, ``""`` when it is erased (``""``)."""
+
+    matricule: str
+    oid: str
+    at: Location
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """When something happened, as precisely as it was said: between ``earliest`` and ``latest`` (UTC)."""
+
+    earliest: datetime
+    latest: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """What one PID says of one person.
+
+    ``traits`` and the used names: ``None`` says nothing, ``""`` erases. ``places`` tells where each trait stands or
+    should have stood. ``requires_status``: the profile (PAM FR) or an INS in PID-3 asks for PID-32.
+    """
+
+    at: Location  # PID-3
+    identifiers: tuple[SentIdentifier, ...] = ()
+    erased: tuple[tuple[str, AssigningAuthority], ...] = ()  # (type, authority) of repetitions that are ""
+    ins: tuple[SentIns, ...] = ()  # those that are "" included
+    traits: StrictTraits = field(default_factory=StrictTraits)
+    places: Mapping[Trait, Location] = field(default_factory=dict)
+    used_family_name: str | None = None
+    used_given_name: str | None = None
+    reliability: Reliability = field(default_factory=Reliability)
+    requires_status: bool = True
+    birth_date_corrected: bool = False  # ZFD-4 = Y
+    obtained_from_insi: bool = False  # ZFD-5 = INSI
+
+    @property
+    def erases_ins(self) -> bool:
+        """Whether PID-3 holds `""` with the OID of an INS."""
+        return any(not each.matricule for each in self.ins)
+
+    @property
+    def ipps(self) -> tuple[SentIdentifier, ...]:
+        return tuple(each for each in self.identifiers if each.identifier.type == PI)
+
+
+class UpdateKind(Enum):
+    """What sort of event brings a PID that creates or updates."""
+
+    CREATE = "A28"
+    UPDATE = "A31"
+    ENCOUNTER = "ITI-31"
+    CANCEL = "cancel of ITI-31"
+    CHANGE = "A47"
+
+
+@dataclass(frozen=True, slots=True)
+class Update:
+    """A28, A31 and the movements of ITI-31."""
+
+    kind: UpdateKind
+    person: Person
+
+
+@dataclass(frozen=True, slots=True)
+class Delete:
+    """A29: outside PAM, but real."""
+
+    person: Person
+
+
+@dataclass(frozen=True, slots=True)
+class MergeGroup:
+    """One PID and its MRG: ``sources`` (MRG-1) disappear into the person of PID-3."""
+
+    person: Person
+    sources: tuple[SentIdentifier, ...]
+    at: Location  # MRG-1
+
+
+@dataclass(frozen=True, slots=True)
+class Merge:
+    """A40: each group absorbs; all or none."""
+
+    groups: tuple[MergeGroup, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeIdentifier:
+    """A47: identifiers of MRG-1 become those of PID-3, or an INS is replaced or removed."""
+
+    person: Person
+    old: tuple[SentIdentifier, ...]
+    old_ins: tuple[SentIns, ...]
+    at: Location  # MRG-1
+
+
+Event = Update | Delete | Merge | ChangeIdentifier
+
+
+@dataclass(frozen=True, slots=True)
+class Occasion:
+    """The message that an event came by. ``at``: when we received it (UTC). ``control_id`` is safe to show.
+
+    ``dated``: when the source says the change was made (PID-33, else EVN-6, EVN-2), ``None`` when it does not say.
+    """
+
+    message_id: str
+    control_id: str
+    sender: tuple[str, str]
+    at: datetime
+    dated: Interval | None = None
+
+    @property
+    def took_place_at(self) -> datetime:
+        """The source's date of the change, at its earliest; our own when it gives none."""
+        return self.dated.earliest if self.dated else self.at
+
+
+Incomplete = Literal["reject", "without_ins", "accept"]
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """The settings that decisions depend on."""
+
+    takes_test_ins: bool = False  # environment = test
+    incomplete_qualified_identity: Incomplete = "reject"
+    deduce_recuperee: bool = True
+
+
+# ------------------------------------------------------------------------------------------------ what is decided
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One thing that changed in an identity. ``before`` and ``after`` are JSON values; ``reason`` only for an INS."""
+
+    what: str
+    before: object
+    after: object
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One identity, before (``None``: created) and after a message, and what changed."""
+
+    before: Identity | None
+    after: Identity
+    differences: tuple[Difference, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Alert:
+    """Something that a person should look at, about one identity."""
+
+    identity_id: str | None
+    finding: Finding
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What one event comes to. With an E finding nothing changes (alerts are kept all the same)."""
+
+    findings: tuple[Finding, ...] = ()
+    changes: tuple[Change, ...] = ()
+    merges: tuple[MergeLink, ...] = ()
+    alerts: tuple[Alert, ...] = ()
+
+    @property
+    def is_refused(self) -> bool:
+        return any(finding.is_error for finding in self.findings)
+
+
+@dataclass(frozen=True, slots=True)
+class SeenAuthority:
+    """A sender (MSH-3, MSH-4) has named ``authority``, which has both HD-1 and HD-2."""
+
+    sender: tuple[str, str]
+    authority: AssigningAuthority
+
+
+NOTHING: Final = Decision()

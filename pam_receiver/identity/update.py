@@ -1,0 +1,307 @@
+"""A28, A31 and the movements of ITI-31: the person of PID is created, or follows what the source says."""
+
+from dataclasses import replace
+from typing import Final
+
+from pam_receiver.finding import Finding, Severity
+from pam_receiver.identity import rules
+from pam_receiver.identity.draft import Draft
+from pam_receiver.identity.identifiers import PI, InsNature, PatientIdentifier
+from pam_receiver.identity.ins import Admitted, admit_ins, check_ins, end_ins, is_outdated, replace_ins
+from pam_receiver.identity.locate import locate
+from pam_receiver.identity.model import Delete, EndReason, Identity, Person, Update, UpdateKind
+from pam_receiver.identity.status import DUPLICATE, Declared, IdentityStatus, deduce
+from pam_receiver.identity.traits import (
+    StrictTraits,
+    Trait,
+    check_birth_place,
+    check_qualified_form,
+    is_head_of,
+    missing_traits,
+    words_for,
+)
+
+_LEFT_OUT: Final = Admitted()
+_MOVEMENTS: Final = frozenset({UpdateKind.ENCOUNTER, UpdateKind.CANCEL})
+_DEMOGRAPHIC: Final = frozenset({UpdateKind.CREATE, UpdateKind.UPDATE})
+
+
+def decide_update(draft: Draft, event: Update) -> None:
+    """Create or update the identity that PID-3 names; a cancel never creates.
+
+    Spec: IHE PAM FR 2.11.2 §4.1, §5.3.2; ITI TF-2 §3.30.4, §3.31.4.
+    """
+    found = locate(draft, event.person)
+    if found is None:
+        return
+    before = found.identity
+    if before is None and event.kind is UpdateKind.CANCEL:
+        draft.add(rules.CANCEL_OF_UNKNOWN.at(found.at))
+        return
+    if before is not None and event.kind is UpdateKind.CREATE:
+        draft.add(rules.KNOWN_ON_CREATE.at(found.at))
+    follow(draft, before, event.person, event.kind)
+
+
+def decide_delete(draft: Draft, event: Delete) -> None:
+    """Make the identity inactive and end its INS; nothing is erased. A29 is outside PAM, but real senders send it.
+
+    Spec: HL7 v2.5 §3.3.29.
+    """
+    found = locate(draft, event.person)
+    if found is None:
+        return
+    before = found.identity
+    if before is None:
+        draft.add(rules.DELETE_OF_UNKNOWN.at(found.at))
+        return
+    after = end_ins(before, EndReason.DELETED, draft.occasion.took_place_at)
+    draft.alert(before, rules.DELETED.at())
+    draft.put(before, replace(unqualified(after), active=False))
+
+
+def unqualified(identity: Identity) -> Identity:
+    """Return ``identity`` as *validée* if it was *qualifiée*: its document was checked, its INS is gone."""
+    if identity.status is not IdentityStatus.QUALIFIEE:
+        return identity
+    return replace(identity, status=IdentityStatus.VALIDEE)
+
+
+def follow(draft: Draft, before: Identity | None, person: Person, kind: UpdateKind) -> Identity:
+    """Put into the draft, and return, what becomes of an identity that the source describes as ``person``.
+
+    Spec: IHE PAM FR 2.11.2 §6.6.1, §6.6.2, §6.6.15; HL7 v2.5 §2.5.3 (empty leaves, ``""`` erases).
+    """
+    held = before or draft.new_identity()
+    admitted = _admit(draft, held, person)
+    status, taken = _judge(draft, held, person, admitted, kind)
+    if taken.ins is not None:
+        after = _take_ins(draft, held, taken, kind)
+    else:
+        after = _without_new_ins(draft, held, person, status, names_ins=admitted.ins is not None)
+    after = replace(
+        after,
+        traits=held.traits.follow(_with_list(draft, held.traits, person, is_qualified=taken.ins is not None)),
+        used_family_name=_said(person.used_family_name, held.used_family_name),
+        used_given_name=_said(person.used_given_name, held.used_given_name),
+        identifiers=_follow_identifiers(draft, after.identifiers, person),
+        reliability_codes=person.reliability.codes or held.reliability_codes,
+        active=follow_activity(draft, held, person, kind),
+    )
+    draft.add(*check_birth_place(person.traits, person.places))
+    if taken.ins is not None:
+        draft.add(*check_qualified_form(person.traits, person.places))
+        draft.add(*check_ins(taken.ins, after.traits, taken.at))
+        if taken.ins != held.ins:
+            _alert_doublon(draft, after, taken)
+    draft.put(before, after)
+    return after
+
+
+def _said(said: str | None, held: str | None) -> str | None:
+    return held if said is None else said or None
+
+
+# ------------------------------------------------------------------------------------------------ INS and status
+
+
+def _admit(draft: Draft, held: Identity, person: Person) -> Admitted:
+    admitted = admit_ins(person.ins, draft.policy, held=held.ins)
+    draft.add(*admitted.findings)
+    if admitted.ins is not None and is_outdated(admitted.ins, held, draft.occasion.dated):
+        draft.alert(held, rules.INS_OUTDATED.at(admitted.at))
+        return _LEFT_OUT
+    return admitted
+
+
+def _judge(
+    draft: Draft, held: Identity, person: Person, admitted: Admitted, kind: UpdateKind
+) -> tuple[IdentityStatus | None, Admitted]:
+    """Return the status deduced (``None``: the one held) and the INS that is taken, after PID-32, ZFD-4 and the traits.
+
+    Spec: IHE PAM FR 2.11.2 §6.6.4, §6.6.15.
+    """
+    reliability, names_ins = person.reliability, admitted.ins is not None
+    if reliability.declared is Declared.NONE and (person.requires_status or names_ins):
+        draft.add(rules.STATUS_MISSING.at(reliability.at))
+    deduction = deduce(
+        reliability,
+        has_ins=names_ins and not person.birth_date_corrected,
+        obtained_from_insi=person.obtained_from_insi and not person.birth_date_corrected,
+        deduce_recuperee=draft.policy.deduce_recuperee,
+    )
+    if not names_ins:
+        return deduction.status, _LEFT_OUT
+    if reliability.forces_provisoire:
+        draft.add(rules.INS_OF_DOUBTFUL.at(admitted.at))
+    elif reliability.declared is not Declared.VALI:
+        draft.add(rules.INS_WITHOUT_VALI.at(admitted.at))
+    elif person.birth_date_corrected:
+        draft.add(rules.BIRTH_DATE_CORRECTED.at(admitted.at))
+    elif _has_traits(draft, held, person, admitted, kind):
+        return deduction.status, admitted
+    else:
+        return IdentityStatus.VALIDEE, _LEFT_OUT
+    return deduction.status, _LEFT_OUT
+
+
+def _has_traits(draft: Draft, held: Identity, person: Person, admitted: Admitted, kind: UpdateKind) -> bool:
+    """Whether the five strict traits allow the INS to be taken, by the setting when some are missing.
+
+    A movement of a qualified identity, naming the INS held, may leave out traits that are held.
+    """
+    is_movement_of_qualified = kind in _MOVEMENTS and held.ins == admitted.ins
+    lacking = []
+    for trait in missing_traits(person.traits):
+        if is_movement_of_qualified and person.traits.get(trait) is None and held.traits.get(trait):
+            draft.add(rules.TRAIT_HELD.at(person.places.get(trait), **words_for(trait)))
+        else:
+            lacking.append(trait)
+    choice = draft.policy.incomplete_qualified_identity
+    severity = Severity.E if choice == "reject" else Severity.W
+    for trait in lacking:
+        draft.add(rules.TRAIT_MISSING.at(person.places.get(trait), **words_for(trait)).graded(severity))
+    return not lacking or choice == "accept"
+
+
+def _take_ins(draft: Draft, held: Identity, taken: Admitted, kind: UpdateKind) -> Identity:
+    ins = taken.ins
+    assert ins is not None
+    if held.ins is not None and held.ins != ins:
+        if (held.ins.nature, ins.nature) == (InsNature.NIA, InsNature.NIR):
+            draft.add(rules.NIA_TO_NIR.at(taken.at))
+        elif kind is not UpdateKind.CHANGE:
+            draft.alert(held, rules.INS_REPLACED.at(taken.at))
+    return replace(replace_ins(held, ins, taken.superseded), status=IdentityStatus.QUALIFIEE)
+
+
+def _without_new_ins(
+    draft: Draft, held: Identity, person: Person, status: IdentityStatus | None, *, names_ins: bool
+) -> Identity:
+    """Return the identity when the message brings no INS that can be taken: the one held stays only on firm ground."""
+    if held.ins is None:
+        return replace(held, status=status or held.status)
+    reason = _why_ins_ends(draft, held, person, names_ins=names_ins)
+    if reason is not None:
+        ended = unqualified(end_ins(held, reason, draft.occasion.took_place_at))
+        return replace(ended, status=status or ended.status)
+    if person.reliability.declared is Declared.VALI and not names_ins:
+        draft.add(rules.INS_KEPT.at(person.at))
+    return held
+
+
+def _why_ins_ends(draft: Draft, held: Identity, person: Person, *, names_ins: bool) -> EndReason | None:
+    """Return why the INS held does not outlive this message, ``None`` when it does.
+
+    Spec: DMN INS 33 and INS 34; IHE PAM FR 2.11.2 §4.4.3, §6.6.4.
+    """
+    reliability = person.reliability
+    if reliability.forces_provisoire or reliability.declared in (Declared.VIDE, Declared.PROV):
+        draft.alert(held, rules.INS_INVALIDATED.at(reliability.at))
+        return EndReason.NOT_QUALIFIED
+    if names_ins and person.birth_date_corrected and reliability.declared is Declared.VALI:
+        draft.alert(held, rules.INS_INVALIDATED.at(reliability.at))
+        return EndReason.BIRTH_DATE_CORRECTED
+    if person.erases_ins:
+        draft.alert(held, rules.INS_ERASED.at(person.at))
+        return EndReason.REMOVED
+    changed = held.traits.changed_by(person.traits)
+    if changed:
+        at = person.places.get(changed[0])
+        draft.alert(held, rules.STRICT_TRAIT_CHANGED.at(at, traits=", ".join(changed)))
+        return EndReason.TRAIT_CHANGED
+    return None
+
+
+def _alert_doublon(draft: Draft, identity: Identity, taken: Admitted) -> None:
+    assert taken.ins is not None
+    authorities = {each.authority.key for each in identity.ipps}
+    for other in draft.known.find_by_matricule(taken.ins.matricule):
+        if other.id == identity.id or not other.active:
+            continue
+        if not authorities.isdisjoint(each.authority.key for each in other.ipps):
+            draft.alert(identity, rules.DOUBLON.at(taken.at))
+            return
+
+
+# ------------------------------------------------------------------------------------------------------ the rest
+
+
+def _with_list(draft: Draft, held: StrictTraits, person: Person, *, is_qualified: bool) -> StrictTraits:
+    """Return the traits said, with the list of given names of a qualified identity never left out of step."""
+    said = person.traits
+    first = said.first_birth_given_name
+    if not is_qualified or not first or said.birth_given_names:
+        return said
+    if said.birth_given_names is None and held.birth_given_names and is_head_of(first, held.birth_given_names):
+        return said
+    draft.add(rules.LIST_IS_FIRST_NAME.at(person.places.get(Trait.BIRTH_GIVEN_NAMES)))
+    return replace(said, birth_given_names=first)
+
+
+def _follow_identifiers(
+    draft: Draft, held: tuple[PatientIdentifier, ...], person: Person
+) -> tuple[PatientIdentifier, ...]:
+    """Return the identifiers held and those sent. One not sent stays; ``""`` ends those of its type and authority,
+    save an IPP, which changes by A47 and A40 only.
+    """
+    after = list(held)
+    for sent in person.identifiers:
+        index = _index_of(draft, after, sent.identifier)
+        if index is None:
+            after.append(sent.identifier)
+        else:
+            after[index] = merge_authority(after[index], sent.identifier)
+    for type_, authority in person.erased:
+        for index, each in enumerate(after):
+            if type_ != PI and (each.type, each.authority.key) == (type_, authority.key):
+                after[index] = replace(each, active=False)
+    return tuple(after)
+
+
+def _index_of(draft: Draft, held: list[PatientIdentifier], sent: PatientIdentifier) -> int | None:
+    keys = {each.key for each in draft.known.same_authorities(sent.authority, draft.occasion.sender)}
+    for index, each in enumerate(held):
+        if (each.type, each.value) == (sent.type, sent.value) and each.authority.key in keys:
+            return index
+    return None
+
+
+def merge_authority(held: PatientIdentifier, sent: PatientIdentifier) -> PatientIdentifier:
+    """Return the identifier in force, its authority completed by what is now said of it.
+
+    A former IPP stays former: only A47 brings a number back.
+    """
+    authority = held.authority
+    if authority.is_local and sent.authority.universal_id:
+        authority = sent.authority
+    elif not authority.namespace_id and sent.authority.namespace_id:
+        authority = replace(authority, namespace_id=sent.authority.namespace_id)
+    return replace(held, authority=authority, active=held.active or held.type != PI)
+
+
+def follow_activity(draft: Draft, held: Identity, person: Person, kind: UpdateKind) -> bool:
+    """Return whether the identity is active after the message; DESA, INVA and DOUB are alerts when they are news.
+
+    Spec: IHE PAM FR 2.11.2 §6.6.15.
+    """
+    reliability = person.reliability
+    if reliability.deactivates:
+        _alert_once(draft, held, rules.DEACTIVATED.at(reliability.at), is_news=held.active)
+    if DUPLICATE in reliability.codes:
+        is_news = DUPLICATE not in held.reliability_codes
+        _alert_once(draft, held, rules.DUPLICATE_RECORD.at(reliability.at), is_news=is_news)
+    if reliability.deactivates:
+        return False
+    if not held.active:
+        returns = kind in _DEMOGRAPHIC
+        draft.add((rules.REACTIVATED if returns else rules.INACTIVE_UPDATED).at(person.at))
+        return returns
+    return True
+
+
+def _alert_once(draft: Draft, identity: Identity, finding: Finding, *, is_news: bool) -> None:
+    if is_news:
+        draft.alert(identity, finding)
+    else:
+        draft.add(finding)
