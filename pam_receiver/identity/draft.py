@@ -39,7 +39,7 @@ class Draft:
         self._merges: list[MergeLink] = []
         self._before: dict[str, Identity | None] = {}
         self._after: dict[str, Identity] = {}
-        self._new: set[str] = set()
+        self._created = 0
 
     def is_refused(self) -> bool:
         """Whether an error was found: then nothing changes."""
@@ -56,8 +56,8 @@ class Draft:
 
     def new_identity(self) -> Identity:
         """Return an empty identity; its id follows from the message's, so that a decision taken twice is the same."""
-        made = Identity(id=str(uuid5(UUID(self.occasion.message_id), str(len(self._new)))))
-        self._new.add(made.id)
+        made = Identity(id=str(uuid5(UUID(self.occasion.message_id), str(self._created))))
+        self._created += 1
         return made
 
     def put(self, before: Identity | None, after: Identity) -> None:
@@ -77,9 +77,12 @@ class Draft:
             self._steps.apply(Decision(merges=(made,)))
 
     def decide(self) -> Decision:
-        """Return the decision. Refused: no change, but the findings and the alerts."""
+        """Return the decision. Refused: nothing changes, and only what forbids it is said."""
         if self.is_refused():
-            return Decision(tuple(self._findings), alerts=tuple(self._without_new(each) for each in self._alerts))
+            return Decision(
+                findings=tuple(each for each in self._findings if each.is_error),
+                alerts=tuple(each for each in self._alerts if each.finding.is_error),
+            )
         changes = (self._change(self._before[each], after) for each, after in self._after.items())
         return Decision(
             findings=tuple(self._findings),
@@ -87,10 +90,6 @@ class Draft:
             merges=tuple(self._merges),
             alerts=tuple(self._alerts),
         )
-
-    def _without_new(self, alert: Alert) -> Alert:
-        """An alert of a refused message must not point to an identity that is not created."""
-        return replace(alert, identity_id=None) if alert.identity_id in self._new else alert
 
     def _change(self, before: Identity | None, after: Identity) -> Change:
         made = replace(after, version=(before.version if before else 0) + 1)

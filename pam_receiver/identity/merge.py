@@ -5,7 +5,7 @@ from dataclasses import replace
 from pam_receiver.identity import rules
 from pam_receiver.identity.draft import Draft
 from pam_receiver.identity.identifiers import PI
-from pam_receiver.identity.locate import date_of, locate, say_absorbed
+from pam_receiver.identity.locate import date_of, is_in_force, locate, say_absorbed
 from pam_receiver.identity.model import Identity, Merge, MergeGroup, Person, SentIdentifier, UpdateKind
 from pam_receiver.identity.traits import rniv_form
 from pam_receiver.identity.update import follow
@@ -91,6 +91,9 @@ def _absorb(draft: Draft, source: Identity, target: Identity, sent: SentIdentifi
         link = draft.known.find_merge(source)
         draft.add(rules.MERGE_SOURCE_ABSORBED.at(sent.at, date=date_of(link), control_id=link.control_id))
         return
+    if not is_in_force(draft, source, sent):
+        draft.add(rules.RENUMBERED.at(sent.at))
+        return
     if source.ins is not None and target.ins is not None and source.ins.matricule != target.ins.matricule:
         draft.alert(target, rules.MERGE_OF_TWO_INS.at(sent.at))
     draft.put(source, replace(source, active=False, merged_into=target.id))
@@ -104,6 +107,9 @@ def _renumber(draft: Draft, source: Identity, sent: SentIdentifier, person: Pers
     """
     if source.merged_into is not None:
         draft.add(say_absorbed(draft.known.find_merge(source), sent.at))
+        return source
+    if not is_in_force(draft, source, sent):
+        draft.add(rules.RENUMBERED.at(sent.at))
         return source
     old = {
         (sent.identifier.value, each.key)

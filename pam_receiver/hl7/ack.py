@@ -1,0 +1,224 @@
+"""Acknowledgements: what is said of a message, written so that no word of the sender can break it."""
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Final, Literal
+
+from pam_receiver.finding import Finding, Lang, Location, Severity
+from pam_receiver.hl7 import rules
+from pam_receiver.hl7.charset import find_codec, fold
+from pam_receiver.hl7.er7 import Segment, parse_message
+from pam_receiver.hl7.header import Header
+from pam_receiver.hl7.separators import CONTROL, STANDARD, Separators, escape, unescape
+
+_MOST_ECHOED: Final = 199  # signs of one field of the sender's; HL7 v2.5 gives MSH-10 20
+_MOST_TEXT: Final = 250  # ERR-8, HL7 v2.5 §2.15.5
+_RULE_TABLE: Final = "99PAMR"  # our rule ids: a local table
+_CONTROL_OR_TAB: Final = re.compile(f"{CONTROL.pattern}|\t")
+_NOT_IN_A_NAME: Final = re.compile("[^A-Z0-9]")
+_OUR_SIGNS: Final = "^~\\&"
+
+
+class AckCode(StrEnum):
+    """MSA-1 in original mode. Spec: HL7 v2.5 §2.9.2, table 0008."""
+
+    AA = "AA"
+    AE = "AE"
+    AR = "AR"
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What was decided about a message, and everything that is to be said of it."""
+
+    code: AckCode
+    findings: tuple[Finding, ...] = ()
+
+
+def build_ack(
+    header: Header | None,
+    verdict: Verdict,
+    *,
+    control_id: str,
+    at: datetime,
+    lang: Lang,
+    which: Literal["all", "errors"] = "all",
+    max_errors: int = 50,
+) -> bytes:
+    r"""Write the acknowledgement of a message: ER7 with ``|^~\&``, each segment ended by CR, not framed.
+
+    ``header`` is what could be read of the message (``None``: nothing, the barest ACK); ``control_id`` our own MSH-10;
+    ``at`` an aware time, written with its offset. Errors come first, then warnings, then informations; beyond
+    ``max_errors`` ERR one more counts the rest. Everything of the sender's is cleaned of control characters, brought to
+    our separators and bounded. The bytes stand in the sender's character set; a text that it cannot hold loses its
+    accents.
+
+    Spec: HL7 v2.5 §2.9.2, §2.15.5.
+    """
+    header = header or Header()
+    sentences = header.encoding if find_codec(_first(header.charset, header)) else "ascii"
+    errors = [_err(finding, lang, sentences) for finding in _chosen(verdict.findings, which, max_errors)]
+    segments = [_msh(header, control_id, at), f"MSA|{verdict.code}|{_echo(header.control_id, header)}", *errors]
+    text = "".join(f"{segment}\r" for segment in segments)
+    return fold(text, header.encoding).encode(header.encoding)
+
+
+def _msh(header: Header, control_id: str, at: datetime) -> str:
+    charset = _first(header.charset, header)
+    event = _clean(escape(header.trigger_event))
+    fields = [
+        f"MSH|{_OUR_SIGNS}",
+        _echo(header.receiving_application, header),
+        _echo(header.receiving_facility, header),
+        _echo(header.sending_application, header),
+        _echo(header.sending_facility, header),
+        at.strftime("%Y%m%d%H%M%S%z"),
+        "",
+        f"ACK^{event}^ACK" if event else "ACK",
+        _clean(escape(control_id)),
+        _echo(header.processing_id_field, header) or "P",
+        _echo(header.version_field, header) or "2.5",
+        *[""] * 4,
+        _echo(header.country_code, header),
+        _echo(charset, header) if find_codec(charset) else "",
+    ]
+    return "|".join(fields).rstrip("|")
+
+
+# --- what is echoed --------------------------------------------------------------------------------------------------
+
+
+def _first(raw: str, header: Header) -> str:
+    separator = header.separators.repetition
+    return raw.split(separator, 1)[0] if separator else raw
+
+
+def _echo(raw: str, header: Header) -> str:
+    """Return a field of the sender's in our separators, clean and bounded."""
+    theirs = header.separators
+    return _clean(raw if theirs == STANDARD else _translate(raw, theirs))
+
+
+def _translate(raw: str, theirs: Separators) -> str:
+    """Bring a field from the sender's separators to ours, part by part."""
+    pairs = (
+        (theirs.repetition, STANDARD.repetition),
+        (theirs.component, STANDARD.component),
+        (theirs.subcomponent, STANDARD.subcomponent),
+    )
+
+    def join(text: str, level: int) -> str:
+        if level == len(pairs):
+            return escape(unescape(text, theirs))
+        separator, ours = pairs[level]
+        parts = text.split(separator) if separator else [text]
+        return ours.join(join(part, level + 1) for part in parts)
+
+    return join(raw, 0)
+
+
+def _clean(text: str, most: int = _MOST_ECHOED) -> str:
+    """Drop control characters and field separators, and cut at ``most`` signs without leaving half an escape."""
+    clean = _CONTROL_OR_TAB.sub("", text).replace(STANDARD.field, "")
+    if len(clean) <= most:
+        return clean
+    cut = clean[:most]
+    return cut[: cut.rindex(STANDARD.escape)] if cut.count(STANDARD.escape) % 2 else cut
+
+
+# --- ERR -------------------------------------------------------------------------------------------------------------
+
+
+def _chosen(findings: Iterable[Finding], which: Literal["all", "errors"], most: int) -> Sequence[Finding]:
+    """Return the findings to show, worst first, and one that counts those that are not shown."""
+    order = list(Severity)
+    chosen = sorted((f for f in findings if which == "all" or f.is_error), key=lambda f: order.index(f.severity))
+    rest = chosen[most:]
+    if not rest:
+        return chosen
+    return [*chosen[:most], rules.FINDINGS_NOT_SHOWN.at(count=len(rest), errors=sum(f.is_error for f in rest))]
+
+
+def _err(finding: Finding, lang: Lang, encoding: str) -> str:
+    code = f"{finding.code.value}^{finding.code.display}^HL70357"
+    text = _clean(escape(fold(finding.text(lang), encoding)), _MOST_TEXT)
+    rule = f"{_clean(escape(finding.rule))}^^{_RULE_TABLE}"
+    return f"ERR||{_err2(finding.at)}|{code}|{finding.severity}|{rule}|||{text}"
+
+
+def _err2(place: Location | None) -> str:
+    if place is None:
+        return ""
+    name, *numbers = place.err2
+    name = _NOT_IN_A_NAME.sub("", name)[:3]
+    return "^".join([name, *numbers]) if name else ""
+
+
+# --- an acknowledgement received -------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class AckError:
+    """One ERR of an acknowledgement; ``""`` for what it does not say. ``location`` is written for people."""
+
+    location: str
+    rule: str
+    severity: str
+    code: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class DecodedAck:
+    """An acknowledgement, of any receiver: ``code`` is MSA-1, ``control_id`` MSA-2 (what was acknowledged)."""
+
+    code: str
+    control_id: str
+    text: str
+    errors: tuple[AckError, ...]
+
+    @property
+    def is_accepted(self) -> bool:
+        return self.code == AckCode.AA
+
+
+def decode_ack(raw: bytes) -> DecodedAck:
+    """Read an acknowledgement.
+
+    Raises:
+        Unreadable: it is no HL7 v2 message.
+    """
+    message = parse_message(raw)
+    msa = message.segment("MSA")
+    return DecodedAck(
+        code=_value(msa, 1),
+        control_id=(msa.field(2).raw or "") if msa else "",
+        text=_value(msa, 3),
+        errors=tuple(_read_err(err) for err in message.named("ERR")),
+    )
+
+
+def _value(segment: Segment | None, number: int) -> str:
+    return (segment.value(number) or "") if segment else ""
+
+
+def _read_err(err: Segment) -> AckError:
+    return AckError(
+        location=_read_location(err),
+        rule=_value(err, 5),
+        severity=_value(err, 4),
+        code=_value(err, 3),
+        text=_value(err, 8) or _value(err, 7),
+    )
+
+
+def _read_location(err: Segment) -> str:
+    parts = [err.value(2, n) or "" for n in range(1, 7)]
+    name, *numbers = parts
+    if not all(part == "" or (part.isascii() and part.isdigit()) for part in numbers):
+        return "^".join(parts).rstrip("^")
+    sequence, field, *rest = [int(part[:9]) if part else None for part in numbers]
+    return str(Location(name, sequence or 1, field, *rest)) if name else ""

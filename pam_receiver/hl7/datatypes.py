@@ -1,0 +1,217 @@
+"""HL7 data types read from one repetition of a field: HD, EI, CX, XPN, XAD, TS.
+
+Codes and authorities are ``""`` when not sent; values are ``None`` when the repetition ends before them, ``""`` when
+they are empty and ``'""'`` as sent, because a receiver acts on the difference (HL7 v2.5 §2.5.3).
+"""
+
+import re
+from calendar import monthrange
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta, timezone, tzinfo
+from typing import Final
+
+from pam_receiver.hl7.message import Repetition
+
+_FIRST: Final = datetime(1, 1, 1, tzinfo=UTC)
+_LAST: Final = datetime(9999, 12, 31, 23, 59, 59, 999_999, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class HD:
+    """Hierarchic designator."""
+
+    namespace_id: str
+    universal_id: str
+    universal_id_type: str
+
+
+@dataclass(frozen=True, slots=True)
+class EI:
+    """Entity identifier."""
+
+    entity_identifier: str | None
+    namespace_id: str
+    universal_id: str
+    universal_id_type: str
+
+
+@dataclass(frozen=True, slots=True)
+class CX:
+    """Extended composite id: ``id`` is CX-1, ``assigning_authority`` CX-4, ``identifier_type`` CX-5."""
+
+    id: str | None
+    assigning_authority: HD
+    identifier_type: str
+
+
+@dataclass(frozen=True, slots=True)
+class XPN:
+    """Extended person name: XPN-1.1, XPN-2, XPN-3 and XPN-7."""
+
+    family: str | None
+    given: str | None
+    further_given: str | None
+    name_type: str
+
+
+@dataclass(frozen=True, slots=True)
+class XAD:
+    """Extended address: XAD-1.1, 2, 3, 5, 6, 7 and 9 (``county_code``: the COG of a birth place)."""
+
+    street: str | None
+    other_designation: str | None
+    city: str | None
+    postal_code: str | None
+    country: str | None
+    address_type: str
+    county_code: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Timestamp:
+    """A moment with the precision it was sent with: ``None`` from the first part that was not said.
+
+    ``offset_minutes`` is east of Greenwich; ``None`` when the sender gave no offset.
+    """
+
+    year: int
+    month: int | None = None
+    day: int | None = None
+    hour: int | None = None
+    minute: int | None = None
+    second: int | None = None
+    microsecond: int | None = None
+    offset_minutes: int | None = None
+
+    @property
+    def is_complete_date(self) -> bool:
+        return self.day is not None
+
+    @property
+    def date_text(self) -> str:
+        """The date in ISO form at its precision: ``1959``, ``1959-01`` or ``1959-01-23``."""
+        parts = [f"{self.year:04d}"] + [f"{part:02d}" for part in (self.month, self.day) if part is not None]
+        return "-".join(parts)
+
+    def earliest(self, tz: tzinfo) -> datetime:
+        """Return the first moment (UTC) that this may mean; ``tz`` serves when no offset was sent."""
+        moment = datetime(
+            self.year, self.month or 1, self.day or 1, self.hour or 0, self.minute or 0, self.second or 0,
+            self.microsecond or 0, tzinfo=self._zone(tz),
+        )  # fmt: skip
+        return min(_to_utc(moment), _to_utc(moment.replace(fold=1)))
+
+    def latest(self, tz: tzinfo) -> datetime:
+        """Return the last moment (UTC) that this may mean: the end of the year, month, day … that was named."""
+        month = self.month or 12
+        moment = datetime(
+            self.year, month, self.day or monthrange(self.year, month)[1], _or(self.hour, 23), _or(self.minute, 59),
+            _or(self.second, 59), _or(self.microsecond, 999_999), tzinfo=self._zone(tz),
+        )  # fmt: skip
+        return max(_to_utc(moment), _to_utc(moment.replace(fold=1)))
+
+    def _zone(self, tz: tzinfo) -> tzinfo:
+        return tz if self.offset_minutes is None else timezone(timedelta(minutes=self.offset_minutes))
+
+
+def _or(part: int | None, otherwise: int) -> int:
+    return otherwise if part is None else part
+
+
+def _to_utc(moment: datetime) -> datetime:
+    """The moment in UTC; the first or last that can be said when the offset leads out of the calendar."""
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:
+        return _FIRST if moment.year == 1 else _LAST
+
+
+_TS: Final = re.compile(
+    r"(?P<year>\d{4})(?:(?P<month>\d\d)(?:(?P<day>\d\d)(?:(?P<hour>\d\d)(?:(?P<minute>\d\d)"
+    r"(?:(?P<second>\d\d)(?:\.(?P<fraction>\d{1,6}))?)?)?)?)?)?(?P<offset>[+-]\d{4})?",
+    re.ASCII,
+)
+
+
+def parse_ts(text: str) -> Timestamp | None:
+    """Read ``YYYY[MM[DD[HH[MM[SS[.S…]]]]]][+/-ZZZZ]``; ``None`` when it is not one, or no such day or hour exists.
+
+    Spec: HL7 v2.5 chapter 2.A, TS and DTM.
+    """
+    match = _TS.fullmatch(text.strip())
+    if match is None:
+        return None
+    fraction, offset = match["fraction"], match["offset"]
+
+    def part(name: str) -> int | None:
+        return int(match[name]) if match[name] else None
+
+    stamp = Timestamp(
+        year=int(match["year"]),
+        month=part("month"),
+        day=part("day"),
+        hour=part("hour"),
+        minute=part("minute"),
+        second=part("second"),
+        microsecond=int(fraction.ljust(6, "0")) if fraction else None,
+        offset_minutes=_minutes(offset) if offset else None,
+    )
+    return stamp if _exists(stamp) else None
+
+
+def _minutes(offset: str) -> int:
+    minutes = int(offset[1:3]) * 60 + int(offset[3:5])
+    return -minutes if offset[0] == "-" else minutes
+
+
+def _exists(stamp: Timestamp) -> bool:
+    if abs(stamp.offset_minutes or 0) >= 24 * 60:
+        return False
+    month, day = _or(stamp.month, 1), _or(stamp.day, 1)
+    try:
+        datetime(stamp.year, month, day, stamp.hour or 0, stamp.minute or 0, stamp.second or 0, tzinfo=UTC)
+    except ValueError:
+        return False
+    return True
+
+
+def _code(rep: Repetition, component: int, subcomponent: int = 1) -> str:
+    return rep.subcomponent(component, subcomponent) or ""
+
+
+def read_hd(rep: Repetition) -> HD:
+    """Read an HD that is a whole field (MSH-3, MSH-4 …)."""
+    return HD(_code(rep, 1), _code(rep, 2), _code(rep, 3))
+
+
+def read_ei(rep: Repetition) -> EI:
+    """Read an EI (ZBE-1 …)."""
+    return EI(rep.component(1), _code(rep, 2), _code(rep, 3), _code(rep, 4))
+
+
+def read_cx(rep: Repetition) -> CX:
+    """Read a CX (PID-3, PID-18, MRG-1 …)."""
+    return CX(rep.component(1), HD(_code(rep, 4, 1), _code(rep, 4, 2), _code(rep, 4, 3)), _code(rep, 5))
+
+
+def read_xpn(rep: Repetition) -> XPN:
+    """Read an XPN (PID-5, PID-6 …)."""
+    return XPN(rep.component(1), rep.component(2), rep.component(3), _code(rep, 7))
+
+
+def read_xad(rep: Repetition) -> XAD:
+    """Read an XAD (PID-11)."""
+    return XAD(
+        street=rep.component(1),
+        other_designation=rep.component(2),
+        city=rep.component(3),
+        postal_code=rep.component(5),
+        country=rep.component(6),
+        address_type=_code(rep, 7),
+        county_code=rep.component(9),
+    )
+
+
+def read_ts(rep: Repetition) -> Timestamp | None:
+    """Read a TS; ``None`` when TS-1 is no date or moment (nothing, ``""``, or ill-formed: the raw text tells)."""
+    return parse_ts(rep.component(1) or "")

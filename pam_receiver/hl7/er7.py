@@ -1,0 +1,196 @@
+"""ER7: bytes to a message and back. What is not understood is kept; what cannot be read is refused, never guessed."""
+
+import re
+from collections.abc import Iterator
+from itertools import islice
+from typing import Final
+
+from pam_receiver.errors import PamReceiverError
+from pam_receiver.finding import Finding, Location, Rule
+from pam_receiver.hl7 import rules
+from pam_receiver.hl7.charset import find_codec, is_nickname, table_name
+from pam_receiver.hl7.header import Header, read_first_line, read_header_loosely, strip_start
+from pam_receiver.hl7.message import NULL, Field, Message, Repetition, Segment
+from pam_receiver.hl7.separators import CONTROL, Separators, escape, read_separators, unescape
+
+__all__ = [
+    "NULL",
+    "Field",
+    "Message",
+    "Repetition",
+    "Segment",
+    "Separators",
+    "Unreadable",
+    "encode_message",
+    "escape",
+    "parse_message",
+    "unescape",
+]
+
+_MSH_18: Final = Location("MSH", 1, 18)
+_NEW_LINE: Final = re.compile("[\r\n]")
+_NAME: Final = re.compile("[A-Z][A-Z0-9]{2}")
+_CONTROL_OR_TAB: Final = re.compile("[\x00-\x09\x0b-\x0c\x0e-\x1f\x7f-\x9f]")  # CR and LF end segments
+_MOST_CONTROLS: Final = 50  # findings about control characters in one message
+
+# Every byte but the control characters: what is left after deleting these is one. A quick look before a slow one.
+_C0: Final = frozenset(range(0x20)) - frozenset(b"\r\n") | {0x7F}
+_HARMLESS: Final = bytes(sorted(set(range(0x100)) - _C0))
+_HARMLESS_8859: Final = bytes(sorted(set(range(0x100)) - _C0 - set(range(0x80, 0xA0))))
+
+
+class Unreadable(PamReceiverError):
+    """The bytes are no HL7 v2 message, or stand in no character set that can be read.
+
+    ``findings`` says why; ``header`` is what could be read of MSH, to answer with.
+    """
+
+    def __init__(self, finding: Finding, header: Header | None) -> None:
+        super().__init__(finding.rule)
+        self.findings = (finding,)
+        self.header = header
+
+
+def parse_message(raw: bytes) -> Message:
+    """Read one message. Segments may end with CR, LF or CRLF; blanks and a byte order mark may stand before MSH.
+
+    Findings about the form (W, and E for control characters) come with the message.
+
+    Raises:
+        Unreadable: no MSH, separators that cannot serve, or a character set that is unknown or is not the one
+            announced.
+    """
+    body = strip_start(raw)
+    if not body.startswith(b"MSH"):
+        raise _unreadable(raw, (rules.NO_HEADER if body else rules.EMPTY_BLOCK).at(Location("MSH")))
+    header = read_first_line(body)
+    separators = read_separators(header)
+    if separators is None:
+        raise _unreadable(raw, rules.SEPARATORS_UNUSABLE.at(Location("MSH", 1, 2 if header[3:4] else 1)))
+    text, encoding, findings = _decode(body, header, separators)
+    if not header.isascii():  # only now are separators beyond ASCII known for what they are
+        separators = read_separators(_NEW_LINE.split(text, maxsplit=1)[0]) or separators
+    segments, unreadable = _cut(text, separators, encoding)
+    findings += unreadable
+    if _may_hold_controls(body, text, encoding):
+        findings += islice(_control_findings(segments), _MOST_CONTROLS)
+    return Message(raw, separators, tuple(segments), encoding, tuple(findings))
+
+
+def encode_message(message: Message) -> bytes:
+    """Write a message back: its segments as they were sent, each ended by CR, in the character set it came in."""
+    return "".join(f"{segment.text}\r" for segment in message.segments).encode(message.encoding)
+
+
+def _unreadable(raw: bytes, finding: Finding) -> Unreadable:
+    return Unreadable(finding, read_header_loosely(raw))
+
+
+# --- character set ---------------------------------------------------------------------------------------------------
+
+
+def _decode(body: bytes, header: str, separators: Separators) -> tuple[str, str, list[Finding]]:
+    """Return the text, the codec it was read with, and what is to be said of MSH-18."""
+    cells = header.split(separators.field, 18)
+    declared = cells[17] if len(cells) > 17 else ""
+    findings = []
+    if separators.repetition and separators.repetition in declared:
+        declared = declared.split(separators.repetition, 1)[0]
+        findings.append(rules.CHARSET_REPEATED.at(_MSH_18))
+    declared = "" if declared == NULL else declared.strip()
+    name = table_name(declared or "UNICODE UTF-8")
+    codec = find_codec(name) if name else None
+    if name is None or codec is None:
+        raise _unreadable(body, rules.CHARSET_UNKNOWN.at(_MSH_18))
+    if name != declared and is_nickname(declared):
+        findings.append(rules.CHARSET_NICKNAME.at(_MSH_18, charset=name))
+    if body.isascii():
+        return body.decode(codec), codec, findings
+    if not declared or codec == "ascii":
+        rule = rules.CHARSET_NOT_ASCII if declared else rules.CHARSET_MISSING
+        return _decode_undeclared(body, rule, findings)
+    if codec != "utf-8" and _reads_as_utf8(body):
+        findings.append(rules.CHARSET_DOUBTFUL.at(_MSH_18, charset=name))
+    try:
+        return body.decode(codec), codec, findings
+    except UnicodeDecodeError as error:
+        finding = rules.CHARSET_MISMATCH.at(_MSH_18, charset=name, offset=error.start + 1)
+        raise _unreadable(body, finding) from None
+
+
+def _decode_undeclared(body: bytes, rule: Rule, findings: list[Finding]) -> tuple[str, str, list[Finding]]:
+    """Read bytes whose charset is not said: UTF-8 if they are, else 8859/15, the charset of France (PAM FR §6.1)."""
+    charset, codec = ("UNICODE UTF-8", "utf-8") if _reads_as_utf8(body) else ("8859/15", "iso8859-15")
+    findings.append(rule.at(_MSH_18, charset=charset))
+    return body.decode(codec), codec, findings
+
+
+def _reads_as_utf8(body: bytes) -> bool:
+    try:
+        body.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+# --- segments --------------------------------------------------------------------------------------------------------
+
+
+def _cut(text: str, separators: Separators, encoding: str) -> tuple[list[Segment], list[Finding]]:
+    if "\n" in text:
+        text = text.replace("\n", "\r")  # CRLF then makes an empty line, dropped below
+    segments: list[Segment] = []
+    sequences: dict[str, int] = {}
+    unreadable = first_unreadable = 0
+    for line in text.split("\r"):
+        if not line:
+            continue
+        name = line[:3]
+        if (name not in sequences and not _NAME.fullmatch(name)) or line[3:4] not in ("", separators.field):
+            name = ""
+            unreadable += 1
+            first_unreadable = first_unreadable or len(segments) + 1
+        sequence = sequences[name] = sequences.get(name, 0) + 1
+        index = len(segments)
+        segments.append(Segment(line, name, sequence=sequence, index=index, separators=separators, encoding=encoding))
+    if not unreadable:
+        return segments, []
+    return segments, [rules.UNREADABLE_SEGMENT.at(count=unreadable, line=first_unreadable)]
+
+
+# --- control characters ----------------------------------------------------------------------------------------------
+
+
+def _may_hold_controls(body: bytes, text: str, encoding: str) -> bool:
+    if body.translate(None, _HARMLESS if encoding == "utf-8" else _HARMLESS_8859):
+        return True
+    return encoding == "utf-8" and not body.isascii() and _CONTROL_OR_TAB.search(text) is not None
+
+
+def _control_findings(segments: list[Segment]) -> Iterator[Finding]:
+    """One finding for each component that holds a control character, or a tab."""
+    for segment in segments:
+        if not _CONTROL_OR_TAB.search(segment.text):
+            continue
+        if segment.name:
+            for place, component in _components(segment):
+                yield from _judge(component, place)
+        else:
+            yield from _judge(segment.text, None)
+
+
+def _components(segment: Segment) -> Iterator[tuple[Location, str]]:
+    """Every component of the fields that hold a control character, with its place."""
+    for number, cell in enumerate(segment.cells):
+        if number and _CONTROL_OR_TAB.search(cell):
+            for repetition in segment.field(number).repetitions:
+                components = repetition.raw.split(segment.separators.component)
+                for n, component in enumerate(components, 1):
+                    yield segment.location(number, repetition.number, n), component
+
+
+def _judge(text: str, place: Location | None) -> Iterator[Finding]:
+    if control := CONTROL.search(text):
+        yield rules.CONTROL_CHARACTER.at(place, sign=f"0x{ord(control[0]):02X}")
+    elif "\t" in text:
+        yield rules.TAB_IN_VALUE.at(place)

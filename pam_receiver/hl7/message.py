@@ -1,0 +1,191 @@
+"""A message as read: segments, fields, repetitions. Nothing is judged here, and no ``repr`` shows a value."""
+
+from dataclasses import dataclass, field
+from typing import Final
+
+from pam_receiver.finding import Finding, Location
+from pam_receiver.hl7.separators import UNSPLIT, Separators, unescape
+
+NULL: Final = '""'  # HL7 v2.5 §2.5.3: "delete what you hold"
+
+
+def _split(text: str, separator: str) -> list[str]:
+    return text.split(separator) if separator else [text]
+
+
+def _pick(repetition: str, n: int, m: int, separators: Separators, encoding: str) -> str | None:
+    components = _split(repetition, separators.component)
+    if not 1 <= n <= len(components):
+        return None
+    parts = _split(components[n - 1], separators.subcomponent)
+    return unescape(parts[m - 1], separators, encoding) if 1 <= m <= len(parts) else None
+
+
+@dataclass(frozen=True, slots=True)
+class Repetition:
+    """One repetition of a field; its components are unescaped when asked for."""
+
+    raw: str = field(repr=False)
+    number: int
+    separators: Separators = field(repr=False)
+    encoding: str = field(repr=False)
+
+    @property
+    def component_count(self) -> int:
+        return len(_split(self.raw, self.separators.component))
+
+    def component(self, n: int) -> str | None:
+        """Return component ``n`` (from 1), its first subcomponent when it has several.
+
+        ``None`` when the repetition ends before it, ``""`` when it is empty, :data:`NULL` as sent.
+        """
+        return self.subcomponent(n, 1)
+
+    def subcomponent(self, n: int, m: int) -> str | None:
+        """Return subcomponent ``m`` of component ``n`` (both from 1); ``None`` when there is none."""
+        return _pick(self.raw, n, m, self.separators, self.encoding)
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """A field as sent. Absent, empty and ``""`` are three things. Spec: HL7 v2.5 §2.5.3.
+
+    ``raw`` is ``None`` when the segment ends before the field.
+    """
+
+    raw: str | None = field(repr=False)
+    number: int
+    separators: Separators = field(repr=False)
+    encoding: str = field(repr=False)
+
+    @property
+    def is_absent(self) -> bool:
+        return self.raw is None
+
+    @property
+    def is_empty(self) -> bool:
+        """There, with nothing in it but separators and blanks."""
+        if self.raw is None:
+            return False
+        s = self.separators
+        return not self.raw.strip(f"{s.component}{s.repetition}{s.subcomponent} ")
+
+    @property
+    def is_null(self) -> bool:
+        return self.raw == NULL
+
+    @property
+    def is_valued(self) -> bool:
+        """Neither absent, nor empty, nor ``""``."""
+        return not (self.is_absent or self.is_empty or self.is_null)
+
+    @property
+    def repetitions(self) -> tuple[Repetition, ...]:
+        """The repetitions in order, empty ones included; none when the field is absent or empty."""
+        if self.raw is None or self.is_empty:
+            return ()
+        parts = _split(self.raw, self.separators.repetition)
+        return tuple(Repetition(part, n, self.separators, self.encoding) for n, part in enumerate(parts, 1))
+
+
+class Segment:
+    """One segment. Its fields are split when first asked for: most segments of a feed are only kept.
+
+    Not a dataclass for that reason alone; to be treated as frozen. ``name`` is ``""`` for a line that is no segment.
+    """
+
+    __slots__ = ("_cells", "encoding", "index", "name", "separators", "sequence", "text")
+
+    def __init__(
+        self, text: str, name: str, *, sequence: int, index: int, separators: Separators, encoding: str
+    ) -> None:
+        self.text = text
+        self.name = name
+        self.sequence = sequence
+        self.index = index
+        self.separators = separators
+        self.encoding = encoding
+        self._cells: list[str] | None = None
+
+    def __repr__(self) -> str:
+        return f"Segment({self.name!r}, sequence={self.sequence}, index={self.index})"
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Segment):
+            return NotImplemented
+        return self._key == other._key
+
+    def __hash__(self) -> int:
+        return hash(self._key)
+
+    @property
+    def _key(self) -> tuple[str, str, int, int, Separators, str]:
+        return (self.text, self.name, self.sequence, self.index, self.separators, self.encoding)
+
+    @property
+    def cells(self) -> list[str]:
+        """The raw fields by their number; number 0 is the name of the segment. Not to be changed."""
+        if self._cells is None:
+            self._cells = self.text.split(self.separators.field)
+            if self.name == "MSH":  # MSH-1 is the separator itself
+                self._cells.insert(1, self.separators.field)
+        return self._cells
+
+    @property
+    def field_count(self) -> int:
+        return len(self.cells) - 1
+
+    def field(self, number: int) -> Field:
+        """Return field ``number`` (from 1), absent or not. MSH-1 and MSH-2 are never split."""
+        return Field(self.raw(number), number, self._separators_of(number), self.encoding)
+
+    def raw(self, number: int) -> str | None:
+        """Return the raw text of field ``number`` (from 1); ``None`` when it is absent."""
+        cells = self.cells
+        return cells[number] if 1 <= number < len(cells) else None
+
+    def _separators_of(self, number: int) -> Separators:
+        return UNSPLIT if number <= 2 and self.name == "MSH" else self.separators
+
+    def value(self, number: int, component: int = 1, subcomponent: int = 1) -> str | None:
+        """Return one value of the first repetition, unescaped.
+
+        ``None`` when it is absent, ``""`` when it is empty, :data:`NULL` as sent.
+        """
+        raw = self.raw(number)
+        if raw is None:
+            return None
+        separators = self._separators_of(number)
+        return _pick(_split(raw, separators.repetition)[0], component, subcomponent, separators, self.encoding)
+
+    def location(
+        self,
+        field: int | None = None,
+        repetition: int | None = None,
+        component: int | None = None,
+        subcomponent: int | None = None,
+    ) -> Location:
+        """Return the place of this segment, or of a part of it, for a finding."""
+        return Location(self.name, self.sequence, field, repetition, component, subcomponent)
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A message: what was sent, what was read, and what is to be said of how it was written.
+
+    ``encoding`` is the Python codec it was read in; ``segments`` begins with MSH and keeps every line, in order.
+    """
+
+    raw: bytes = field(repr=False)
+    separators: Separators
+    segments: tuple[Segment, ...]
+    encoding: str
+    findings: tuple[Finding, ...]
+
+    def segment(self, name: str) -> Segment | None:
+        """Return the first segment of this name, wherever it stands."""
+        return next((segment for segment in self.segments if segment.name == name), None)
+
+    def named(self, name: str) -> tuple[Segment, ...]:
+        """Return all segments of this name, in order."""
+        return tuple(segment for segment in self.segments if segment.name == name)
