@@ -12,6 +12,7 @@ from pam_receiver.hl7.header import Header
 from pam_receiver.identity.identifiers import (
     INS,
     INS_OIDS,
+    MAX_IDENTIFIER_BYTES,
     MAX_IDENTIFIER_LENGTH,
     PI,
     AssigningAuthority,
@@ -96,8 +97,9 @@ def _read_identifier(read: Identifiers, cx: CX, at: Location, default_authority:
         read.erased.append((type_, authority))
         return
     parts = (value, type_, authority.namespace_id, authority.universal_id, authority.universal_id_type)
-    if any(len(part) > MAX_IDENTIFIER_LENGTH for part in parts):
-        read.findings.append(rules.IDENTIFIER_TOO_LONG.at(at, limit=MAX_IDENTIFIER_LENGTH))
+    if any(len(part) > MAX_IDENTIFIER_LENGTH or len(part.encode()) > MAX_IDENTIFIER_BYTES for part in parts):
+        limits = {"characters": MAX_IDENTIFIER_LENGTH, "octets": MAX_IDENTIFIER_BYTES}
+        read.findings.append(rules.IDENTIFIER_TOO_LONG.at(at, **limits))
         return
     if not cx.identifier_type.strip():
         read.findings.append(rules.IDENTIFIER_WITHOUT_TYPE.at(_part(at, 5)))

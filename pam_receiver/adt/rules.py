@@ -122,8 +122,8 @@ IDENTIFIER_TOO_LONG: Final = Rule(
     "identifier-too-long",
     ErrorCode.DATA_TYPE,
     _E,
-    "Identifiant, type ou autorité de plus de {limit} caractères : ne peut être enregistré.",
-    "Identifier, type or authority of more than {limit} characters: it cannot be stored.",
+    "Identifiant, type ou autorité de plus de {characters} caractères ou {octets} octets : ne peut être enregistré.",
+    "Identifier, type or authority of more than {characters} characters or {octets} bytes: it cannot be stored.",
     "IHE France, Constraints on HL7 data types 1.8.2 §N.1",
 )
 INS_WITHOUT_OID: Final = Rule(

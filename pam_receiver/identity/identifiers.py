@@ -10,7 +10,8 @@ from stdnum.fr import nir
 PI: Final = "PI"  # the IPP, HL7 v2.5 table 0203
 INS: Final = "INS"  # CX-5 of an INS, IHE France, Constraints on HL7 data types 1.8.2 §N.1
 
-MAX_IDENTIFIER_LENGTH: Final = 250  # characters; the annex gives CX-1 128, the column takes 250
+MAX_IDENTIFIER_LENGTH: Final = 250  # characters of each part; the annex gives CX-1 128
+MAX_IDENTIFIER_BYTES: Final = 500  # of each part in UTF-8: value and authority together fill one index entry
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,40 @@
+"""The only part that knows a database: SQLAlchemy Core on SQLite or PostgreSQL. Rows never leave it."""
+
+from pam_receiver.store.errors import (
+    Reason,
+    SchemaMismatch,
+    StoreConflict,
+    StoreError,
+    StoreSettingError,
+    StoreUnavailable,
+)
+from pam_receiver.store.queries import (
+    AlertView,
+    FullMessageView,
+    IdentityView,
+    MessageView,
+    Statistics,
+    TouchedIdentity,
+    VersionView,
+)
+from pam_receiver.store.transaction import MessageRecord, Receipt, Store, Transaction
+
+__all__ = [
+    "AlertView",
+    "FullMessageView",
+    "IdentityView",
+    "MessageRecord",
+    "MessageView",
+    "Reason",
+    "Receipt",
+    "SchemaMismatch",
+    "Statistics",
+    "Store",
+    "StoreConflict",
+    "StoreError",
+    "StoreSettingError",
+    "StoreUnavailable",
+    "TouchedIdentity",
+    "Transaction",
+    "VersionView",
+]

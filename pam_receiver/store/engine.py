@@ -1,0 +1,246 @@
+"""From a database URL to connections that keep our promises: durable commits, bounded waits, one writer."""
+
+import fcntl
+import os
+import sqlite3
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import quote
+
+from sqlalchemy import URL, Connection, Engine, QueuePool, create_engine, event, inspect, make_url, text
+from sqlalchemy.exc import ArgumentError, DBAPIError, DisconnectionError
+from sqlalchemy.pool import ConnectionPoolEntry
+
+from pam_receiver.store.errors import Reason, SchemaMismatch, StoreSettingError, StoreUnavailable
+from pam_receiver.store.schema import HEAD
+
+_BEGIN: Final = "pam_receiver_begin"  # execution option: the statement that begins a transaction on SQLite
+_POSTGRES_DRIVERS: Final = frozenset({"postgresql", "postgres", "postgresql+psycopg"})
+_SQLITE_DRIVERS: Final = frozenset({"sqlite", "sqlite+pysqlite"})
+_POSTGRES_CONNECT: Final[Mapping[str, object]] = {  # a server that is gone is noticed within some ten seconds
+    "connect_timeout": 5,
+    "keepalives": 1,
+    "keepalives_idle": 4,
+    "keepalives_interval": 2,
+    "keepalives_count": 2,
+    "tcp_user_timeout": 8000,
+    "application_name": "pam-receiver",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A database that a URL names. ``path``: the file of SQLite, absolute; ``None`` for a server."""
+
+    url: URL
+    path: Path | None
+
+    @property
+    def is_sqlite(self) -> bool:
+        return self.path is not None
+
+    @property
+    def name(self) -> str:
+        """The URL to show, without password."""
+        return _name(self.url)
+
+
+def read_url(url: str) -> Target:
+    """Return the database that ``url`` names: ``sqlite:///file`` or ``postgresql://user@host/database``.
+
+    Raises:
+        StoreSettingError: anything else.
+    """
+    try:
+        parsed = make_url(url)
+    except ArgumentError:
+        raise _bad_url("?") from None
+    if parsed.drivername in _POSTGRES_DRIVERS:
+        return Target(parsed.set(drivername="postgresql+psycopg"), None)
+    name = _name(parsed)
+    if parsed.drivername not in _SQLITE_DRIVERS:
+        raise _bad_url(name)
+    file = parsed.database
+    if not file or file == ":memory:" or file.startswith("file:") or parsed.query or parsed.host:
+        raise _bad_url(name)
+    return Target(parsed.set(drivername="sqlite"), Path(file).absolute())
+
+
+def _name(url: URL) -> str:
+    """Return ``url`` to be shown: no password, and no query, which may hold one; no name of a driver."""
+    shown = URL.create(url.get_backend_name(), url.username, None, url.host, url.port, url.database)
+    return shown.render_as_string()
+
+
+def _bad_url(name: str) -> StoreSettingError:
+    return StoreSettingError(
+        name,
+        fr=f"{name} ne désigne pas une base : écrivez sqlite:///fichier.db ou postgresql://utilisateur@hôte/base.",
+        en=f"{name} names no database: write sqlite:///file.db or postgresql://user@host/database.",
+    )
+
+
+def open_engine(target: Target, *, read_only: bool = False, lock_timeout_s: float = 5.0) -> Engine:
+    """Return an engine on ``target``; it connects at the first use, and never creates a file."""
+    if target.path is not None:
+        return _open_sqlite(target.path, read_only=read_only, lock_timeout_s=lock_timeout_s)
+    return _open_postgres(target.url, read_only=read_only, lock_timeout_s=lock_timeout_s)
+
+
+def reading(engine: Engine) -> Engine:
+    """Return ``engine`` for transactions that only read: they see one moment and hold no writer up."""
+    if engine.dialect.name == "sqlite":
+        return engine.execution_options(**{_BEGIN: "BEGIN"})
+    return engine.execution_options(isolation_level="REPEATABLE READ")
+
+
+# ------------------------------------------------------------------------------------------------------------ SQLite
+
+
+def _open_sqlite(path: Path, *, read_only: bool, lock_timeout_s: float) -> Engine:
+    uri = f"file:{quote(str(path))}?mode={'ro' if read_only else 'rw'}"
+
+    def connect() -> sqlite3.Connection:
+        # isolation_level=None: the driver begins nothing by itself, we do
+        return sqlite3.connect(uri, uri=True, timeout=lock_timeout_s, isolation_level=None, check_same_thread=False)
+
+    engine = create_engine(
+        "sqlite://", creator=connect, poolclass=QueuePool, pool_size=1, max_overflow=8, hide_parameters=True
+    )
+    pragmas = ["foreign_keys=ON", "synchronous=FULL", "query_only=ON" if read_only else "journal_mode=WAL"]
+    begin = "BEGIN" if read_only else "BEGIN IMMEDIATE"
+
+    @event.listens_for(engine, "connect")
+    def prepare(connection: sqlite3.Connection, entry: ConnectionPoolEntry) -> None:
+        for pragma in pragmas:
+            connection.execute(f"PRAGMA {pragma}").close()
+        entry.info["file"] = _file_of(path)
+
+    @event.listens_for(engine, "checkout")
+    def check_file(_connection: sqlite3.Connection, entry: ConnectionPoolEntry, _proxy: object) -> None:
+        # A file that was moved away or replaced takes our commits with it: connect again, or fail.
+        if entry.info.get("file") != _file_of(path):
+            raise DisconnectionError
+
+    @event.listens_for(engine, "begin")
+    def begin_transaction(connection: Connection) -> None:
+        connection.exec_driver_sql(connection.get_execution_options().get(_BEGIN, begin))
+
+    return engine
+
+
+def _file_of(path: Path) -> tuple[int, int] | None:
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return (found.st_dev, found.st_ino)
+
+
+class FileLock:
+    """The right to serve or migrate one SQLite file, held on a file beside it until closed or until the process ends.
+
+    Raises:
+        StoreUnavailable: another process holds it, or the folder takes no file.
+    """
+
+    def __init__(self, target: Target) -> None:
+        assert target.path is not None
+        file = target.path.with_name(target.path.name + "-lock")
+        try:
+            self._handle: int | None = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except FileNotFoundError:
+            raise StoreUnavailable(target.name, Reason.MISSING, cause="FileNotFoundError") from None
+        except OSError as error:
+            raise StoreUnavailable(target.name, Reason.READ_ONLY, cause=type(error).__name__) from None
+        try:
+            fcntl.flock(self._handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            self.close()
+            raise StoreUnavailable(target.name, Reason.SERVED) from None
+
+    def close(self) -> None:
+        """Give the right back."""
+        if self._handle is not None:
+            os.close(self._handle)
+            self._handle = None
+
+
+# -------------------------------------------------------------------------------------------------------- PostgreSQL
+
+
+def _open_postgres(url: URL, *, read_only: bool, lock_timeout_s: float) -> Engine:
+    engine = create_engine(
+        url,
+        # Reads see one moment. Writers are serializable: what one of several daemons decided on must still hold at its
+        # commit, also what it did not find (an earlier receipt, a merge the other way round).
+        isolation_level="REPEATABLE READ" if read_only else "SERIALIZABLE",
+        connect_args={name: value for name, value in _POSTGRES_CONNECT.items() if name not in url.query},
+        pool_size=1,
+        max_overflow=8,
+        pool_timeout=10,
+        hide_parameters=True,
+    )
+    settings = {
+        "synchronous_commit": "on",
+        "timezone": "UTC",
+        "jit": "off",  # our statements are small; to compile one costs more than to run it
+        "lock_timeout": f"{max(1, int(lock_timeout_s * 1000))}ms",
+        "statement_timeout": "9s",
+        "idle_in_transaction_session_timeout": "30s",
+        "default_transaction_read_only": "on" if read_only else "off",
+    }
+    _set_on_connect(engine, settings)
+    return engine
+
+
+def _set_on_connect(engine: Engine, settings: Mapping[str, str]) -> None:
+    calls = ", ".join("set_config(%s, %s, false)" for _ in settings)
+    values = [part for pair in settings.items() for part in pair]
+
+    @event.listens_for(engine, "connect")
+    def prepare(connection: Any, _entry: ConnectionPoolEntry) -> None:  # Any: a DBAPI connection has no type
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT " + calls, values)
+        connection.commit()  # else the settings go with a first transaction that rolls back
+
+
+# ---------------------------------------------------------------------------------------------------------- revision
+
+
+def is_at_head(connection: Connection) -> bool:
+    """Whether the database is at the revision of this code. After a ``False`` the transaction is of no more use."""
+    try:
+        return bool(connection.execute(text("SELECT version_num FROM alembic_version")).scalar() == HEAD)
+    except DBAPIError:  # most often: no such table. Whoever asks looks closer, with read_revision
+        return False
+
+
+def read_revision(connection: Connection, database: str) -> str | None:
+    """Return the revision that the database says it is at; ``None`` when it holds no table at all.
+
+    Raises:
+        SchemaMismatch: it holds tables, and they are not ours.
+    """
+    tables = set(inspect(connection).get_table_names())
+    version: str | None = None
+    if "alembic_version" in tables:
+        version = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+        tables.remove("alembic_version")
+    if tables and (version is None or "identity_version" not in tables):
+        raise SchemaMismatch(database, current=None, expected=HEAD, is_foreign=True)
+    return version
+
+
+def check_revision(connection: Connection, database: str) -> None:
+    """Make sure that the database is at the revision of this code.
+
+    Raises:
+        SchemaMismatch: it is not, and says which one it is at.
+    """
+    current = read_revision(connection, database)
+    if current != HEAD:  # revisions are numbered, so that the order of their texts is their order
+        is_newer = current is not None and current > HEAD
+        raise SchemaMismatch(database, current=current, expected=HEAD, is_newer=is_newer)

@@ -1,0 +1,298 @@
+"""Named read queries for the command line and the web. They return values, never rows.
+
+Each one reads a single moment of the store, and raises StoreUnavailable or SchemaMismatch as ``Store.read`` does.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from sqlalchemy import Connection, Select, func, select
+
+from pam_receiver.finding import Finding
+from pam_receiver.identity.model import Difference, Identity
+from pam_receiver.identity.status import IdentityStatus
+from pam_receiver.store.reads import read_identities, reads_of
+from pam_receiver.store.rows import AnyRow, difference_from_json, finding_from_json, identity_from_json
+from pam_receiver.store.schema import HEAD, alert, identity, identity_version, message
+from pam_receiver.store.transaction import Store
+
+
+@dataclass(frozen=True, slots=True)
+class IdentityView:
+    """An identity and where it stands among merges. Its history has as many versions as its number says.
+
+    ``merged_into``: the id of the last survivor, at the end of the chain. ``absorbed``: the ids of the identities
+    merged into this one, directly or through another.
+    """
+
+    identity: Identity
+    merged_into: str | None
+    absorbed: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class VersionView:
+    """One version of an identity: what the message changed, and the whole identity after it."""
+
+    version: int
+    at: datetime
+    status: IdentityStatus
+    changes: tuple[Difference, ...]
+    message_id: str
+    event: str
+    control_id: str
+    identity: Identity
+
+
+@dataclass(frozen=True, slots=True)
+class MessageView:
+    """One line of the journal."""
+
+    id: str
+    received_at: datetime
+    peer: str
+    sending_application: str
+    sending_facility: str
+    control_id: str
+    event: str
+    ack_code: str
+    repeat_of: str | None
+    findings: tuple[Finding, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TouchedIdentity:
+    """A version that a message made of an identity."""
+
+    identity_id: str
+    version: int
+
+
+@dataclass(frozen=True, slots=True)
+class FullMessageView:
+    """One message with all that is kept of it. ``encoding``: the codec it was read with, ``""`` when it was not."""
+
+    line: MessageView
+    raw: bytes
+    ack: bytes
+    encoding: str
+    identities: tuple[TouchedIdentity, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class AlertView:
+    """Something that a person should look at."""
+
+    id: int
+    at: datetime
+    message_id: str
+    identity_id: str | None
+    finding: Finding
+
+
+@dataclass(frozen=True, slots=True)
+class Statistics:
+    """How much the store holds, and the revision of its tables."""
+
+    revision: str
+    messages: int
+    identities: int
+    alerts: int
+
+
+# ------------------------------------------------------------------------------------------------------- identities
+
+
+def find_identities(store: Store, value: str, authority: str | None = None) -> tuple[IdentityView, ...]:
+    """Return the identities that hold the identifier ``value``, of any type, former ones too, or as their INS in force.
+
+    Absorbed identities are among them; an INS that was removed or invalidated finds nothing. ``authority``: only by
+    an identifier whose authority has this universal id or namespace. Active identities come first.
+    """
+    with store.read() as connection:
+        found = read_identities(connection, reads_of(connection).holding, {"value": value})
+    family = {each.id: each for each in found}
+    views = [view_of(each, family) for each in found if _holds(each, value, authority)]
+    return tuple(sorted(views, key=lambda view: (not view.identity.active, view.identity.id)))
+
+
+def _holds(holder: Identity, value: str, authority: str | None) -> bool:
+    held = [each for each in holder.identifiers if each.value == value]
+    if holder.ins is not None and holder.ins.matricule == value:
+        held.append(holder.ins.as_former())  # an identifier like the others, with the names of its authority
+    return any(authority is None or each.authority.answers_to(authority) for each in held)
+
+
+def view_of(one: Identity, family: Mapping[str, Identity]) -> IdentityView:
+    """Return ``one`` with its place among merges; ``family`` holds its survivors and those absorbed into it."""
+    survivor = _survivor(one, family)
+    absorbed = sorted(each.id for each in family.values() if _is_absorbed(each, one, family))
+    return IdentityView(one, survivor.id if survivor is not one else None, tuple(absorbed))
+
+
+def _survivor(one: Identity, family: Mapping[str, Identity]) -> Identity:
+    while one.merged_into is not None:
+        one = family[one.merged_into]
+    return one
+
+
+def _is_absorbed(each: Identity, by: Identity, family: Mapping[str, Identity]) -> bool:
+    while each.merged_into is not None:
+        if each.merged_into == by.id:
+            return True
+        each = family[each.merged_into]
+    return False
+
+
+def find_identity(store: Store, identity_id: str) -> IdentityView | None:
+    """Return the identity of this id."""
+    with store.read() as connection:
+        family = _family_of(connection, [identity_id])
+    return view_of(family[identity_id], family) if identity_id in family else None
+
+
+def list_identities(store: Store, *, limit: int = 100) -> tuple[IdentityView, ...]:
+    """Return the identities in the order of their creation, the first ``limit`` of them."""
+    with store.read() as connection:
+        ids = list(connection.execute(_CREATED.limit(limit)).scalars())
+        family = _family_of(connection, ids)
+    return tuple(view_of(family[each], family) for each in ids)
+
+
+_CREATED: Final = (
+    select(identity_version.c.identity_id)
+    .where(identity_version.c.number == 1)
+    .order_by(identity_version.c.message_id, identity_version.c.identity_id)
+)
+
+
+def _family_of(connection: Connection, ids: list[str]) -> dict[str, Identity]:
+    reads = reads_of(connection)
+    found = read_identities(connection, reads.by_id, {"ids": reads.pack(ids)})
+    return {each.id: each for each in found}
+
+
+def find_history(store: Store, identity_id: str) -> tuple[VersionView, ...]:
+    """Return the versions of an identity, the oldest first; none when there is no such identity."""
+    with store.read() as connection:
+        rows = connection.execute(_HISTORY.where(identity_version.c.identity_id == identity_id)).all()
+    return tuple(_read_version(row) for row in rows)
+
+
+_HISTORY: Final = (
+    select(identity_version, message.c.event, message.c.control_id)
+    .join(message, message.c.id == identity_version.c.message_id)
+    .order_by(identity_version.c.number)
+)
+
+
+def _read_version(row: AnyRow) -> VersionView:
+    return VersionView(
+        version=row.number,
+        at=row.at,
+        status=IdentityStatus(row.status),
+        changes=tuple(difference_from_json(each) for each in row.changes),
+        message_id=row.message_id,
+        event=row.event,
+        control_id=row.control_id,
+        identity=identity_from_json(row.snapshot),
+    )
+
+
+# ---------------------------------------------------------------------------------------------------------- journal
+
+_LINE: Final = (
+    message.c.id,
+    message.c.received_at,
+    message.c.peer,
+    message.c.sending_application,
+    message.c.sending_facility,
+    message.c.control_id,
+    message.c.event,
+    message.c.ack_code,
+    message.c.repeat_of,
+    message.c.findings,
+)
+
+
+def list_messages(
+    store: Store, *, ack: str | None = None, limit: int = 50, before_id: str | None = None
+) -> tuple[MessageView, ...]:
+    """Return the last ``limit`` messages, the newest first; answered ``ack`` (AA, AE, AR); older than ``before_id``."""
+    with store.read() as connection:
+        rows = connection.execute(_journal(ack, before_id).limit(limit)).all()
+    return tuple(_read_line(row) for row in rows)
+
+
+def _journal(ack: str | None, before_id: str | None) -> Select[Any]:  # Any: as in reads.py
+    statement = select(*_LINE).order_by(message.c.id.desc())
+    if ack is not None:
+        statement = statement.where(message.c.ack_code == ack)
+    if before_id is not None:
+        statement = statement.where(message.c.id < before_id)
+    return statement
+
+
+def find_messages(store: Store, start: str, *, limit: int = 2) -> tuple[FullMessageView, ...]:
+    """Return the messages whose id begins with ``start``, at most ``limit``: two mean that ``start`` is too short."""
+    if not start:
+        return ()
+    with store.read() as connection:
+        rows = connection.execute(_STARTING.where(*_begins(start)).limit(limit)).all()
+        return tuple(_read_message(connection, row) for row in rows)
+
+
+_STARTING: Final[Select[Any]] = select(*_LINE, message.c.raw, message.c.ack, message.c.encoding).order_by(message.c.id)
+_TOUCHED: Final = select(identity_version.c.identity_id, identity_version.c.number).order_by(
+    identity_version.c.identity_id, identity_version.c.number
+)
+
+
+def _begins(start: str) -> tuple[Any, Any]:  # Any: two conditions on a column without static type
+    # A range, which an index serves on both databases; no sign of an id stands above "~".
+    return (message.c.id >= start, message.c.id <= start + "~")
+
+
+def _read_message(connection: Connection, row: AnyRow) -> FullMessageView:
+    touched = connection.execute(_TOUCHED.where(identity_version.c.message_id == row.id))
+    identities = tuple(TouchedIdentity(each.identity_id, each.number) for each in touched)
+    return FullMessageView(_read_line(row), row.raw, row.ack, row.encoding, identities)
+
+
+def _read_line(row: AnyRow) -> MessageView:
+    return MessageView(
+        id=row.id,
+        received_at=row.received_at,
+        peer=row.peer,
+        sending_application=row.sending_application,
+        sending_facility=row.sending_facility,
+        control_id=row.control_id,
+        event=row.event,
+        ack_code=row.ack_code,
+        repeat_of=row.repeat_of,
+        findings=tuple(finding_from_json(each) for each in row.findings),
+    )
+
+
+def list_alerts(store: Store, *, limit: int = 50) -> tuple[AlertView, ...]:
+    """Return the last ``limit`` alerts, the newest first."""
+    with store.read() as connection:
+        rows = connection.execute(_ALERTS.limit(limit)).all()
+    return tuple(
+        AlertView(row.id, row.at, row.message_id, row.identity_id, finding_from_json(row.finding)) for row in rows
+    )
+
+
+_ALERTS: Final = select(alert).order_by(alert.c.id.desc())
+
+
+def read_statistics(store: Store) -> Statistics:
+    """Count what the store holds. It reads whole tables: not for a probe, which has ``Store.check``."""
+    with store.read() as connection:
+        counts = [connection.execute(select(func.count()).select_from(t)).scalar_one() for t in _COUNTED]
+    return Statistics(HEAD, *counts)
+
+
+_COUNTED: Final = (message, identity, alert)

@@ -1,0 +1,161 @@
+"""The reads that the writer and the queries share, as statements made once for each kind of database.
+
+A collection of values is one parameter (a JSON text on SQLite, an array on PostgreSQL), so that a statement is the
+same for any number of them: planned and compiled once, and no limit on how many.
+"""
+
+import json
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any, Final
+
+from sqlalchemy import (
+    ARRAY,
+    ColumnElement,
+    Connection,
+    Select,
+    Text,
+    any_,
+    bindparam,
+    func,
+    literal_column,
+    select,
+    true,
+)
+
+from pam_receiver.identity.identifiers import PI
+from pam_receiver.identity.model import Identity, MergeLink
+from pam_receiver.store.rows import AnyRow, group, read_identity, read_merge
+from pam_receiver.store.schema import ended_ins, identifier, identity, merge_link, message, sender_authority
+
+MAX_RECEIPTS: Final = 16  # of one sender and control id, the latest: a sender may use one control id for ever
+
+AnySelect = Select[Any]  # Any: the columns of a table built column by column have no static type
+
+
+@dataclass(frozen=True, slots=True)
+class Reads:
+    """The statements for one kind of database, and how it takes a collection."""
+
+    is_sqlite: bool
+    named: AnySelect  # ipps, matricules → identities, by an IPP or by the INS in force
+    holding: AnySelect  # value → identities, by any identifier
+    by_id: AnySelect  # ids → identities
+    absorbed: AnySelect  # ids → identities absorbed into one of these
+    identifiers: AnySelect  # ids
+    ended: AnySelect  # ids
+    merges: AnySelect  # ids
+    seen: AnySelect  # senders
+    receipts: AnySelect  # keys
+
+    def pack(self, values: Collection[str]) -> str | list[str]:
+        """Return ``values`` as the one parameter that stands for them."""
+        return json.dumps(list(values)) if self.is_sqlite else list(values)
+
+
+def _among(column: ColumnElement[Any], name: str, *, is_sqlite: bool) -> ColumnElement[bool]:
+    """Whether ``column`` is one of the values of the collection ``name``."""
+    if is_sqlite:
+        return column.in_(select(func.json_each(bindparam(name, type_=Text)).table_valued("value").c.value))
+    return column == any_(bindparam(name, type_=ARRAY(Text)))
+
+
+def _receipts(*, is_sqlite: bool) -> AnySelect:
+    """Return the accepted messages of each repeat key, the latest ones first.
+
+    The two conditions are those of the partial index, letter for letter.
+    """
+    inner = message.alias("inner_message")
+    accepted = select(inner.c.id, inner.c.repeat_key, inner.c.control_id, inner.c.digest, inner.c.ack).where(
+        inner.c.ack_code == literal_column("'AA'"), inner.c.repeat_of.is_(None)
+    )
+    if is_sqlite:  # no LATERAL there; an outer join keeps the keys outside, and gives a null row for one never used
+        keys = func.json_each(bindparam("keys", type_=Text)).table_valued("value")
+        latest = accepted.with_only_columns(inner.c.id).where(inner.c.repeat_key == keys.c.value)
+        latest = latest.order_by(inner.c.id.desc()).limit(literal_column(str(MAX_RECEIPTS))).correlate(keys)
+        found = select(message.c.id, message.c.repeat_key, message.c.control_id, message.c.digest, message.c.ack)
+        return found.select_from(keys.outerjoin(message, message.c.id.in_(latest))).order_by(message.c.id.desc())
+    keys = func.unnest(bindparam("keys", type_=ARRAY(Text))).table_valued("value").render_derived()
+    each = accepted.where(inner.c.repeat_key == keys.c.value).order_by(inner.c.id.desc())
+    lateral = each.limit(literal_column(str(MAX_RECEIPTS))).lateral()
+    return select(lateral).select_from(keys.join(lateral, true())).order_by(lateral.c.id.desc())
+
+
+def _make_reads(*, is_sqlite: bool) -> Reads:
+    holders = select(identifier.c.identity_id.label("id"))
+    with_ins = select(identity.c.id).where(identity.c.ins_matricule.is_not(None))  # as the index says
+    by_matricule = with_ins.where(_among(identity.c.ins_matricule, "matricules", is_sqlite=is_sqlite))
+    by_ipp = holders.where(
+        identifier.c.type == literal_column(f"'{PI}'"), _among(identifier.c.value, "ipps", is_sqlite=is_sqlite)
+    )
+    by_value = holders.where(identifier.c.value == bindparam("value", type_=Text))
+    by_ins = with_ins.where(identity.c.ins_matricule == bindparam("value", type_=Text))
+    absorbed = select(identity).where(identity.c.merged_into.is_not(None))  # as the index says
+    of_identifier = select(identifier).where(_among(identifier.c.identity_id, "ids", is_sqlite=is_sqlite))
+    of_ended = select(ended_ins).where(_among(ended_ins.c.identity_id, "ids", is_sqlite=is_sqlite))
+    of_merge = select(merge_link).where(_among(merge_link.c.absorbed, "ids", is_sqlite=is_sqlite))
+    return Reads(
+        is_sqlite=is_sqlite,
+        named=select(identity).where(identity.c.id.in_(by_ipp.union(by_matricule))),
+        holding=select(identity).where(identity.c.id.in_(by_value.union(by_ins))),
+        by_id=select(identity).where(_among(identity.c.id, "ids", is_sqlite=is_sqlite)),
+        absorbed=absorbed.where(_among(identity.c.merged_into, "ids", is_sqlite=is_sqlite)),
+        identifiers=of_identifier.order_by(identifier.c.identity_id, identifier.c.position),
+        ended=of_ended.order_by(ended_ins.c.identity_id, ended_ins.c.position),
+        merges=of_merge.order_by(merge_link.c.at, merge_link.c.message_id),  # the last of each one counts
+        seen=select(sender_authority).where(_among(sender_authority.c.sender_key, "senders", is_sqlite=is_sqlite)),
+        receipts=_receipts(is_sqlite=is_sqlite),
+    )
+
+
+READS: Final = MappingProxyType(
+    {
+        "sqlite": _make_reads(is_sqlite=True),
+        "postgresql": _make_reads(is_sqlite=False),
+    }
+)
+
+
+def reads_of(connection: Connection) -> Reads:
+    """Return the statements for the database of ``connection``."""
+    return READS[connection.dialect.name]
+
+
+def read_identities(connection: Connection, statement: AnySelect, parameters: Mapping[str, object]) -> list[Identity]:
+    """Return the identities that ``statement`` selects, with all their identifiers and ended INS.
+
+    With them come their survivors up the chain of merges, and the identities absorbed into any of these.
+    """
+    rows = _read_family(connection, statement, parameters)
+    if not rows:
+        return []
+    reads = reads_of(connection)
+    ids = {"ids": reads.pack([row.id for row in rows])}
+    identifiers = group(connection.execute(reads.identifiers, ids).all())
+    ended = group(connection.execute(reads.ended, ids).all())
+    return [read_identity(row, identifiers.get(row.id, ()), ended.get(row.id, ())) for row in rows]
+
+
+def _read_family(connection: Connection, statement: AnySelect, parameters: Mapping[str, object]) -> list[AnyRow]:
+    # Level by level: a recursive statement would be one query, but PostgreSQL guesses its size wrong by some ten
+    # million rows, and then reads the whole table.
+    reads = reads_of(connection)
+    found = {row.id: row for row in connection.execute(statement, parameters)}
+    new = found
+    while new:
+        survivors = {row.merged_into for row in new.values() if row.merged_into is not None} - found.keys()
+        level = list(connection.execute(reads.absorbed, {"ids": reads.pack(new)}))
+        if survivors:
+            level += connection.execute(reads.by_id, {"ids": reads.pack(survivors)})
+        new = {row.id: row for row in level if row.id not in found}
+        found = {**found, **new}
+    return list(found.values())
+
+
+def read_merges(connection: Connection, absorbed: Collection[str]) -> list[MergeLink]:
+    """Return the links by which these identities (ids) were absorbed, the oldest first."""
+    if not absorbed:
+        return []
+    reads = reads_of(connection)
+    return [read_merge(row) for row in connection.execute(reads.merges, {"ids": reads.pack(absorbed)})]

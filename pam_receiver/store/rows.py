@@ -1,0 +1,262 @@
+"""Between the values of the domain and the rows and JSON values that the store keeps of them."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from datetime import datetime
+from hashlib import sha256
+from typing import Any, Final
+
+from sqlalchemy import Row
+
+from pam_receiver.finding import ErrorCode, Finding, Location, Severity
+from pam_receiver.identity.identifiers import AssigningAuthority, Ins, PatientIdentifier
+from pam_receiver.identity.model import Difference, EndedIns, EndReason, Identity, MergeLink, SeenAuthority
+from pam_receiver.identity.status import IdentityStatus
+from pam_receiver.identity.traits import StrictTraits, Trait
+
+Json = dict[str, Any]  # Any: a JSON value; what is wrong in it raises when it is read
+Values = dict[str, object]  # the columns of one row to write
+AnyRow = Row[Any]  # Any: a row of a table built column by column has no static type
+
+_TRAITS: Final = tuple(trait.value for trait in Trait)
+_NO_NUL: Final = str.maketrans({"\0": "\N{REPLACEMENT CHARACTER}"})
+
+
+def storable(text: str) -> str:
+    """Return ``text`` as both databases can hold it: PostgreSQL has no NUL, and no half of a surrogate pair.
+
+    For what the journal shows of a message that was refused for it; the raw bytes beside it stay as they came.
+    """
+    return text.translate(_NO_NUL).encode("utf-8", "replace").decode("utf-8")
+
+
+# --------------------------------------------------------------------------------------------------------- identity
+
+
+def identity_values(identity: Identity) -> Values:
+    """Return the row of ``identity``; identifiers and ended INS have their own tables."""
+    traits = identity.traits
+    return {
+        "id": identity.id,
+        "active": identity.active,
+        "merged_into": identity.merged_into,
+        "version": identity.version,
+        "status": identity.status.value,
+        "reliability_codes": list(identity.reliability_codes),
+        "ins_matricule": identity.ins.matricule if identity.ins else None,
+        "ins_oid": identity.ins.oid if identity.ins else None,
+        **{name: getattr(traits, name) for name in _TRAITS},
+        "used_family_name": identity.used_family_name,
+        "used_given_name": identity.used_given_name,
+    }
+
+
+def read_identity(row: AnyRow, identifiers: Sequence[AnyRow], ended: Sequence[AnyRow]) -> Identity:
+    """Return the identity of a row and of its rows of ``identifier`` and ``ended_ins``, in order of position."""
+    return Identity(
+        id=row.id,
+        active=row.active,
+        merged_into=row.merged_into,
+        version=row.version,
+        status=IdentityStatus(row.status),
+        reliability_codes=tuple(row.reliability_codes),
+        ins=Ins(row.ins_matricule, row.ins_oid) if row.ins_matricule is not None else None,
+        traits=StrictTraits(**{name: getattr(row, name) for name in _TRAITS}),
+        used_family_name=row.used_family_name,
+        used_given_name=row.used_given_name,
+        identifiers=tuple(_read_identifier(each) for each in identifiers),
+        ended_ins=tuple(EndedIns(Ins(each.matricule, each.oid), each.at, EndReason(each.reason)) for each in ended),
+    )
+
+
+def identifier_values(identity_id: str, position: int, identifier: PatientIdentifier) -> Values:
+    authority = identifier.authority
+    return {
+        "identity_id": identity_id,
+        "position": position,
+        "value": identifier.value,
+        "type": identifier.type,
+        "authority_key": authority.key,
+        "namespace_id": authority.namespace_id,
+        "universal_id": authority.universal_id,
+        "universal_id_type": authority.universal_id_type,
+        "active": identifier.active,
+    }
+
+
+def _read_identifier(row: AnyRow) -> PatientIdentifier:
+    return PatientIdentifier(row.value, row.type, read_authority(row), row.active)
+
+
+def read_authority(row: AnyRow) -> AssigningAuthority:
+    return AssigningAuthority(row.namespace_id, row.universal_id, row.universal_id_type)
+
+
+def ended_ins_values(identity_id: str, position: int, ended: EndedIns) -> Values:
+    return {
+        "identity_id": identity_id,
+        "position": position,
+        "matricule": ended.ins.matricule,
+        "oid": ended.ins.oid,
+        "at": ended.at,
+        "reason": ended.reason.value,
+    }
+
+
+def merge_values(link: MergeLink) -> Values:
+    return {
+        "absorbed": link.absorbed,
+        "survivor": link.survivor,
+        "at": link.at,
+        "message_id": link.message_id,
+        "control_id": link.control_id,
+    }
+
+
+def read_merge(row: AnyRow) -> MergeLink:
+    return MergeLink(row.absorbed, row.survivor, row.at, row.message_id, row.control_id)
+
+
+# --------------------------------------------------------------------------------------------------------- snapshot
+
+
+def identity_json(identity: Identity) -> Json:
+    """Return the whole identity as a JSON value, to be kept as what it was after one message."""
+    return {
+        "id": identity.id,
+        "active": identity.active,
+        "merged_into": identity.merged_into,
+        "version": identity.version,
+        "status": identity.status.value,
+        "reliability_codes": list(identity.reliability_codes),
+        "ins": _ins_json(identity.ins) if identity.ins else None,
+        "traits": {name: getattr(identity.traits, name) for name in _TRAITS},
+        "used_family_name": identity.used_family_name,
+        "used_given_name": identity.used_given_name,
+        "identifiers": [_identifier_json(each) for each in identity.identifiers],
+        "ended_ins": [
+            {**_ins_json(each.ins), "at": each.at.isoformat(), "reason": each.reason.value}
+            for each in identity.ended_ins
+        ],
+    }
+
+
+def _ins_json(ins: Ins) -> Json:
+    return {"matricule": ins.matricule, "oid": ins.oid}
+
+
+def _identifier_json(identifier: PatientIdentifier) -> Json:
+    authority = identifier.authority
+    return {
+        "value": identifier.value,
+        "type": identifier.type,
+        "authority": {
+            "namespace_id": authority.namespace_id,
+            "universal_id": authority.universal_id,
+            "universal_id_type": authority.universal_id_type,
+        },
+        "active": identifier.active,
+    }
+
+
+def identity_from_json(found: Json) -> Identity:
+    """Return the identity that :func:`identity_json` made a JSON value of."""
+    ins = found["ins"]
+    return Identity(
+        id=found["id"],
+        active=found["active"],
+        merged_into=found["merged_into"],
+        version=found["version"],
+        status=IdentityStatus(found["status"]),
+        reliability_codes=tuple(found["reliability_codes"]),
+        ins=Ins(ins["matricule"], ins["oid"]) if ins else None,
+        traits=StrictTraits(**found["traits"]),
+        used_family_name=found["used_family_name"],
+        used_given_name=found["used_given_name"],
+        identifiers=tuple(
+            PatientIdentifier(each["value"], each["type"], AssigningAuthority(**each["authority"]), each["active"])
+            for each in found["identifiers"]
+        ),
+        ended_ins=tuple(
+            EndedIns(Ins(each["matricule"], each["oid"]), datetime.fromisoformat(each["at"]), EndReason(each["reason"]))
+            for each in found["ended_ins"]
+        ),
+    )
+
+
+def difference_json(difference: Difference) -> Json:
+    """Return ``{what, before, after}``, and ``reason`` when there is one."""
+    made: Json = {"what": difference.what, "before": difference.before, "after": difference.after}
+    if difference.reason is not None:
+        made["reason"] = difference.reason
+    return made
+
+
+def difference_from_json(found: Json) -> Difference:
+    return Difference(found["what"], found["before"], found["after"], found.get("reason"))
+
+
+# ---------------------------------------------------------------------------------------------------------- finding
+
+
+def finding_json(finding: Finding) -> Json:
+    """Return a finding as a JSON value: its place in numbers, its sentence in both languages."""
+    return {
+        "rule": finding.rule,
+        "code": int(finding.code),
+        "severity": finding.severity.value,
+        "at": asdict(finding.at) if finding.at is not None else None,
+        "fr": finding.fr,
+        "en": finding.en,
+        "spec": finding.spec,
+    }
+
+
+def finding_from_json(found: Json) -> Finding:
+    return Finding(
+        rule=found["rule"],
+        code=ErrorCode(found["code"]),
+        severity=Severity(found["severity"]),
+        at=Location(**found["at"]) if found["at"] is not None else None,
+        fr=found["fr"],
+        en=found["en"],
+        spec=found["spec"],
+    )
+
+
+# ------------------------------------------------------------------------------------------------- sender, authority
+
+
+def sender_key(sender: tuple[str, str]) -> str:
+    """Return the digest by which a sender (MSH-3, MSH-4) is looked up, whatever its length."""
+    return _digest(*sender)
+
+
+def seen_values(seen: SeenAuthority) -> Values:
+    authority = seen.authority
+    return {
+        "key": _digest(*seen.sender, authority.namespace_id, authority.key),
+        "sender_key": sender_key(seen.sender),
+        "sending_application": seen.sender[0],
+        "sending_facility": seen.sender[1],
+        "namespace_id": authority.namespace_id,
+        "universal_id": authority.universal_id,
+        "universal_id_type": authority.universal_id_type,
+    }
+
+
+def read_seen(row: AnyRow) -> SeenAuthority:
+    return SeenAuthority((row.sending_application, row.sending_facility), read_authority(row))
+
+
+def _digest(*parts: str) -> str:
+    joined = "".join(f"{len(part)}:{part}" for part in parts)
+    return sha256(joined.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def group(rows: Sequence[AnyRow]) -> Mapping[str, list[AnyRow]]:
+    """Return rows by their ``identity_id``, each list in the order that the rows came in."""
+    found: dict[str, list[AnyRow]] = {}
+    for row in rows:
+        found.setdefault(row.identity_id, []).append(row)
+    return found

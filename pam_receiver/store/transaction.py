@@ -1,0 +1,346 @@
+"""Store and its write transaction: load what a batch names, write what the batch decided. The only writer."""
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final, TypeVar
+
+from sqlalchemy import Connection, Delete, Insert, Table, Update, bindparam, delete, insert, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from pam_receiver.finding import Finding
+from pam_receiver.identity.known import Known
+from pam_receiver.identity.model import Alert, Change, Identity, MergeLink, SeenAuthority
+from pam_receiver.store.engine import FileLock, Target, check_revision, is_at_head, open_engine, read_url, reading
+from pam_receiver.store.errors import StoreConflict, translated
+from pam_receiver.store.reads import read_identities, read_merges, reads_of
+from pam_receiver.store.rows import (
+    Values,
+    difference_json,
+    ended_ins_values,
+    finding_json,
+    identifier_values,
+    identity_json,
+    identity_values,
+    merge_values,
+    read_seen,
+    seen_values,
+    sender_key,
+    storable,
+)
+from pam_receiver.store.schema import (
+    alert,
+    ended_ins,
+    identifier,
+    identity,
+    identity_version,
+    merge_link,
+    message,
+    sender_authority,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """An earlier accepted (AA) message, by which its repeat is recognised. ``digest``: SHA-256 of its bytes."""
+
+    message_id: str
+    control_id: str
+    digest: bytes
+    ack: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class MessageRecord:
+    """One message to journal. ``id``: a UUID text that sorts by time. ``event``: ``""`` when it could not be read.
+
+    ``repeat_key``: SHA-256 of sender and control id, ``b""`` without a control id. ``repeat_of``: the id of the
+    accepted message that this one repeats.
+    """
+
+    id: str
+    received_at: datetime
+    peer: str
+    raw: bytes
+    digest: bytes
+    sending_application: str
+    sending_facility: str
+    control_id: str
+    event: str
+    ack_code: str
+    ack: bytes
+    findings: tuple[Finding, ...] = ()
+    repeat_key: bytes = b""
+    repeat_of: str | None = None
+    encoding: str = ""
+
+
+class Store:
+    """A database of identities. Opened to write, it is for one thread; reads and checks may come from any.
+
+    Nothing connects before the first use.
+    """
+
+    def __init__(self, target: Target, *, read_only: bool, lock_timeout_s: float) -> None:
+        self.name: Final = target.name
+        self._target = target
+        self._engine = open_engine(target, read_only=read_only, lock_timeout_s=lock_timeout_s)
+        self._reader = reading(self._engine)
+        self._lock: FileLock | None = None
+
+    @classmethod
+    def open(cls, url: str, *, read_only: bool = False, lock_timeout_s: float = 5.0) -> "Store":
+        """Return the store at ``url``; it never creates a database nor changes its tables.
+
+        Raises:
+            StoreSettingError: the URL names no database.
+        """
+        return cls(read_url(url), read_only=read_only, lock_timeout_s=lock_timeout_s)
+
+    def lock_for_serving(self) -> None:
+        """Take the right to be the only daemon on an SQLite file, until :meth:`close`; several may share a server.
+
+        Raises:
+            StoreUnavailable: another daemon has it.
+        """
+        if self._target.is_sqlite and self._lock is None:
+            self._lock = FileLock(self._target)
+
+    @contextmanager
+    def begin(self) -> Iterator["Transaction"]:
+        """Open one write transaction: it commits at the end, and rolls back on any error.
+
+        Raises:
+            StoreUnavailable: nothing was kept; or the commit was not answered, and may have been.
+            StoreConflict: nothing was kept, another writer was faster.
+            StoreError: the database refuses a value.
+        """
+        with translated(self.name), self._engine.begin() as connection:
+            yield Transaction(connection, self.name)
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """Open one read of a single moment, for the queries of this package.
+
+        Raises:
+            StoreUnavailable: the database cannot be read now.
+            SchemaMismatch: it is at another revision.
+        """
+        with translated(self.name):
+            with self._reader.begin() as connection:
+                is_current = is_at_head(connection)
+                if is_current:
+                    yield connection
+            if not is_current:
+                with self._reader.begin() as connection:
+                    check_revision(connection, self.name)
+                raise StoreConflict(self.name)  # it was upgraded between our two looks
+
+    def check(self) -> None:
+        """Make sure that the database answers and is at the revision of this code.
+
+        Raises:
+            StoreUnavailable: it does not answer.
+            SchemaMismatch: it is at another revision.
+        """
+        with translated(self.name), self._reader.begin() as connection:
+            check_revision(connection, self.name)
+
+    def close(self) -> None:
+        """Close every connection, and give back the right to serve."""
+        self._engine.dispose()
+        if self._lock is not None:
+            self._lock.close()
+            self._lock = None
+
+
+_MESSAGE: Final = insert(message)
+_IDENTITY: Final = insert(identity)
+_IDENTIFIER: Final = insert(identifier)
+_ENDED_INS: Final = insert(ended_ins)
+_VERSION: Final = insert(identity_version)
+_MERGE: Final = insert(merge_link)
+_ALERT: Final = insert(alert)
+_SEEN: Final[Mapping[str, Insert]] = {  # two daemons may see it at once; it is the same to both
+    "sqlite": sqlite.insert(sender_authority).on_conflict_do_nothing(),
+    "postgresql": postgresql.insert(sender_authority).on_conflict_do_nothing(),
+}
+_IDENTITY_UPDATE: Final = (
+    update(identity)
+    .where(identity.c.id == bindparam("old_id"), identity.c.version == bindparam("old_version"))
+    .values({column.name: bindparam(column.name) for column in identity.c if column.name != "id"})
+)
+
+
+def _deletion(table: Table) -> Delete:
+    return delete(table).where(
+        table.c.identity_id == bindparam("old_id"), table.c.position == bindparam("old_position")
+    )
+
+
+_IDENTIFIER_DELETION: Final = _deletion(identifier)
+_ENDED_INS_DELETION: Final = _deletion(ended_ins)
+
+_Part = TypeVar("_Part")
+
+
+class Transaction:
+    """One write transaction of the store: one batch of messages."""
+
+    def __init__(self, connection: Connection, database: str) -> None:
+        self._connection = connection
+        self._database = database
+        self._reads = reads_of(connection)
+
+    def load(
+        self,
+        *,
+        ipps: Collection[str] = (),
+        matricules: Collection[str] = (),
+        senders: Collection[tuple[str, str]] = (),
+        repeat_keys: Collection[bytes] = (),
+    ) -> tuple[Known, dict[bytes, list[Receipt]]]:
+        """Return all that a batch must know: the identities that it names, and the earlier receipts.
+
+        An identity is named by an IPP (of any authority) or by its INS in force; with it come its survivors up the
+        chain of merges and the identities absorbed into any of these. ``repeat_keys``: see :class:`MessageRecord`;
+        the receipts of each come latest first, at most ``MAX_RECEIPTS`` of them.
+        """
+        identities: list[Identity] = []
+        if ipps or matricules:
+            names = {"ipps": self._reads.pack(ipps), "matricules": self._reads.pack(matricules)}
+            identities = read_identities(self._connection, self._reads.named, names)
+        merges = read_merges(self._connection, [each.id for each in identities if each.merged_into is not None])
+        return Known(identities, merges, self._load_seen(senders)), self._load_receipts(repeat_keys)
+
+    def _load_seen(self, senders: Collection[tuple[str, str]]) -> list[SeenAuthority]:
+        if not senders:
+            return []
+        keys = self._reads.pack([sender_key(sender) for sender in senders])
+        return [read_seen(row) for row in self._connection.execute(self._reads.seen, {"senders": keys})]
+
+    def _load_receipts(self, repeat_keys: Collection[bytes]) -> dict[bytes, list[Receipt]]:
+        found: dict[bytes, list[Receipt]] = {}
+        keys = [key.hex() for key in repeat_keys if key]
+        if not keys:
+            return found
+        for row in self._connection.execute(self._reads.receipts, {"keys": self._reads.pack(keys)}):
+            if row.id is not None:
+                receipt = Receipt(row.id, row.control_id, row.digest, row.ack)
+                found.setdefault(bytes.fromhex(row.repeat_key), []).append(receipt)
+        return found
+
+    def write(
+        self,
+        *,
+        messages: Sequence[MessageRecord] = (),
+        changes: Sequence[tuple[str, Change]] = (),
+        merges: Sequence[MergeLink] = (),
+        alerts: Sequence[tuple[str, Alert]] = (),
+        seen: Sequence[SeenAuthority] = (),
+        at: datetime,
+    ) -> None:
+        """Write a batch: the journal, the new state of each identity, one version per change, merges and alerts.
+
+        ``changes`` and ``alerts`` come with the id of their message, in the order in which they were decided; an
+        identity may change several times. ``at``: aware, UTC.
+
+        Raises:
+            StoreConflict: an identity is no longer what the changes start from, or an IPP has just been taken.
+        """
+        self._insert(_MESSAGE, [_message_values(record) for record in messages])
+        self._write_identities(changes)
+        self._insert(_VERSION, [_version_values(message_id, change, at) for message_id, change in changes])
+        self._insert(_MERGE, [merge_values(link) for link in merges])
+        self._insert(_ALERT, [_alert_values(message_id, each, at) for message_id, each in alerts])
+        unique = {str(values["key"]): values for values in map(seen_values, seen)}
+        self._insert(_SEEN[self._connection.dialect.name], list(unique.values()))
+
+    def _write_identities(self, changes: Sequence[tuple[str, Change]]) -> None:
+        """Bring each identity from what it was before its first change to what it is after its last one."""
+        first: dict[str, Identity | None] = {}
+        last: dict[str, Identity] = {}
+        for _, change in changes:
+            first.setdefault(change.after.id, change.before)
+            last[change.after.id] = change.after
+        self._insert(_IDENTITY, [identity_values(last[each]) for each, before in first.items() if before is None])
+        self._update_identities([(before, last[each]) for each, before in first.items() if before is not None])
+        gone: list[Values] = []
+        added: list[Values] = []
+        gone_ins: list[Values] = []
+        added_ins: list[Values] = []
+        for each, before in first.items():
+            after = last[each]
+            for position, part in _moved(before.identifiers if before else (), after.identifiers, each, gone):
+                added.append(identifier_values(each, position, part))
+            for position, ended in _moved(before.ended_ins if before else (), after.ended_ins, each, gone_ins):
+                added_ins.append(ended_ins_values(each, position, ended))
+        self._insert(_IDENTIFIER_DELETION, gone)  # all of them first: an IPP may move from one position to another
+        self._insert(_IDENTIFIER, added)
+        self._insert(_ENDED_INS_DELETION, gone_ins)
+        self._insert(_ENDED_INS, added_ins)
+
+    def _update_identities(self, pairs: Sequence[tuple[Identity, Identity]]) -> None:
+        rows = []
+        for before, after in pairs:
+            values = identity_values(after)
+            del values["id"]
+            rows.append({**values, "old_id": before.id, "old_version": before.version})
+        if rows and self._connection.execute(_IDENTITY_UPDATE, rows).rowcount != len(rows):
+            raise StoreConflict(self._database)
+
+    def _insert(self, statement: Insert | Update | Delete, rows: list[Values]) -> None:
+        if rows:
+            self._connection.execute(statement, rows)
+
+
+def _moved(
+    before: Sequence[_Part], after: Sequence[_Part], identity_id: str, gone: list[Values]
+) -> list[tuple[int, _Part]]:
+    """Return the parts to write, with their positions; the positions to clear go to ``gone``."""
+    kept = {n for n, (old, new) in enumerate(zip(before, after, strict=False)) if old == new}
+    gone.extend({"old_id": identity_id, "old_position": n} for n in range(len(before)) if n not in kept)
+    return [(n, part) for n, part in enumerate(after) if n not in kept]
+
+
+def _message_values(record: MessageRecord) -> Values:
+    return {
+        "id": record.id,
+        "received_at": record.received_at,
+        "peer": storable(record.peer),
+        "sending_application": storable(record.sending_application),
+        "sending_facility": storable(record.sending_facility),
+        "control_id": storable(record.control_id),
+        "event": storable(record.event),
+        "encoding": storable(record.encoding),
+        "raw": record.raw,
+        "digest": record.digest,
+        "repeat_key": record.repeat_key.hex() or None,
+        "repeat_of": record.repeat_of,
+        "ack_code": record.ack_code,
+        "ack": record.ack,
+        "findings": [finding_json(finding) for finding in record.findings],
+    }
+
+
+def _version_values(message_id: str, change: Change, at: datetime) -> Values:
+    return {
+        "identity_id": change.after.id,
+        "number": change.after.version,
+        "at": at,
+        "message_id": message_id,
+        "status": change.after.status.value,
+        "changes": [difference_json(difference) for difference in change.differences],
+        "snapshot": identity_json(change.after),
+    }
+
+
+def _alert_values(message_id: str, made: Alert, at: datetime) -> Values:
+    return {
+        "at": at,
+        "message_id": message_id,
+        "identity_id": made.identity_id,
+        "rule": made.finding.rule,
+        "finding": finding_json(made.finding),
+    }

@@ -1,0 +1,190 @@
+"""What the command line and the web read, on both databases."""
+
+from dataclasses import replace
+
+import pytest
+
+from pam_receiver.identity.identifiers import AssigningAuthority, Ins, PatientIdentifier
+from pam_receiver.identity.model import EndedIns, EndReason
+from pam_receiver.identity.status import IdentityStatus
+from pam_receiver.store import Store, queries
+
+NIR = "259014410903303"
+OID = "1.2.250.1.213.1.4.10"
+
+
+class TestFindIdentities:
+    def test_nothing(self, store: Store) -> None:
+        assert queries.find_identities(store, "100") == ()
+
+    def test_by_its_ipp(self, store: Store, read_store: Store, author) -> None:
+        made = author.identity("100", matricule=NIR)
+        author.create(store, made)
+        assert queries.find_identities(read_store, "100") == (queries.IdentityView(made, None, ()),)
+
+    def test_by_any_type_of_identifier_former_ones_too(self, store: Store, author) -> None:
+        visit = PatientIdentifier("V1", "VN", author.hospital, active=False)
+        former = Ins(NIR, OID).as_former()
+        made = author.identity(identifiers=(author.ipp("100"), visit, former))
+        author.create(store, made)
+        for value in ("100", "V1", NIR):
+            assert [view.identity for view in queries.find_identities(store, value)] == [made]
+
+    def test_by_the_ins_in_force_and_never_by_an_ended_one(self, store: Store, author) -> None:
+        ended = EndedIns(Ins(NIR, OID), author.now, EndReason.REMOVED)
+        holder = author.identity("100", matricule=NIR)
+        author.create(store, author.identity("200", ended_ins=(ended,)))
+        assert queries.find_identities(store, NIR) == ()
+        author.create(store, holder)
+        assert [view.identity for view in queries.find_identities(store, NIR)] == [holder]
+
+    @pytest.mark.parametrize(
+        ("authority", "found"),
+        [
+            (None, "both"),
+            ("CHU-LYRE", "one"),
+            ("1.2.250.1.999.77", "one"),
+            ("CLINIQUE", "other"),
+            ("ELSEWHERE", ""),
+            ("", ""),
+        ],
+    )
+    def test_an_authority_picks_one_of_several(self, store: Store, author, authority: str | None, found: str) -> None:
+        one = author.identity("100")
+        other = author.identity(identifiers=(PatientIdentifier("100", "PI", AssigningAuthority("CLINIQUE")),))
+        author.create(store, one, other)
+        expected = {"both": [one, other], "one": [one], "other": [other], "": []}[found]
+        assert [view.identity for view in queries.find_identities(store, "100", authority)] == expected
+
+    @pytest.mark.parametrize("authority", [OID, "ASIP-SANTE-INS-NIR"])
+    def test_the_authority_of_an_ins_is_its_oid_or_its_name(self, store: Store, author, authority: str) -> None:
+        author.create(store, author.identity("100", matricule=NIR))
+        assert len(queries.find_identities(store, NIR, authority)) == 1
+        assert queries.find_identities(store, NIR, "1.2.250.1.213.1.4.9") == ()
+
+    def test_only_the_authority_of_the_identifier_that_was_asked_for_counts(self, store: Store, author) -> None:
+        visit = PatientIdentifier("V1", "VN", AssigningAuthority("SERVICE"))
+        author.create(store, author.identity(identifiers=(author.ipp("100"), visit)))
+        assert queries.find_identities(store, "100", "SERVICE") == ()
+
+    def test_an_absorbed_one_names_the_last_survivor(self, store: Store, author) -> None:
+        third = author.identity("300")
+        second = author.identity("200", merged_into=third.id, active=False)
+        first = author.identity("100", merged_into=second.id, active=False)
+        author.create(store, first, second, third)
+        (view,) = queries.find_identities(store, "100")
+        assert (view.identity, view.merged_into, view.absorbed) == (first, third.id, ())
+        (view,) = queries.find_identities(store, "200")
+        assert (view.merged_into, view.absorbed) == (third.id, (first.id,))
+        (view,) = queries.find_identities(store, "300")
+        assert (view.merged_into, view.absorbed) == (None, tuple(sorted((first.id, second.id))))
+
+    def test_active_ones_come_first(self, store: Store, author) -> None:
+        old = author.identity("100", active=False, matricule=NIR)
+        new = author.identity("200", matricule=NIR)
+        author.create(store, old, new)
+        assert [view.identity for view in queries.find_identities(store, NIR)] == [new, old]
+
+
+class TestFindIdentity:
+    def test_by_its_id(self, store: Store, author) -> None:
+        made = author.identity("100")
+        author.create(store, made)
+        assert queries.find_identity(store, made.id) == queries.IdentityView(made, None, ())
+
+    def test_an_unknown_id(self, store: Store) -> None:
+        assert queries.find_identity(store, "absent") is None
+
+
+class TestHistory:
+    def test_each_version_with_its_cause_and_what_it_was(self, store: Store, author) -> None:
+        made = author.identity("100")
+        changed = author.change(made, status=IdentityStatus.VALIDEE, used_family_name="ROSSEL")
+        (first,) = author.create(store, made)
+        (second,) = author.keep(store, changed)
+        author.create(store, author.identity("200"))
+        one, two = queries.find_history(store, made.id)
+        assert (one.version, one.message_id, one.status, one.identity) == (1, first.id, made.status, made)
+        assert (two.version, two.at, two.status) == (2, author.now, IdentityStatus.VALIDEE)
+        assert (two.event, two.control_id) == (second.event, second.control_id)
+        assert [each.what for each in two.changes] == ["status", "used_family_name"]
+        assert two.identity == changed.after
+
+    def test_an_unknown_identity_has_none(self, store: Store) -> None:
+        assert queries.find_history(store, "absent") == ()
+
+
+class TestJournal:
+    def write(self, store: Store, author, *codes: str):
+        records = [author.message(ack_code=code) for code in codes]
+        with store.begin() as tx:
+            tx.write(messages=records, at=author.now)
+        return records
+
+    def test_the_newest_first(self, store: Store, author) -> None:
+        records = self.write(store, author, "AA", "AE", "AA", "AR")
+        found = queries.list_messages(store, limit=3)
+        assert [line.id for line in found] == [record.id for record in reversed(records)][:3]
+        assert (found[0].received_at, found[0].findings) == (author.now, (author.finding(),))
+
+    def test_only_those_answered_so(self, store: Store, author) -> None:
+        records = self.write(store, author, "AA", "AE", "AA", "AR")
+        assert [line.id for line in queries.list_messages(store, ack="AE")] == [records[1].id]
+
+    def test_page_after_page(self, store: Store, author) -> None:
+        records = self.write(store, author, *["AA"] * 5)
+        seen: list[str] = []
+        while page := queries.list_messages(store, ack="AA", limit=2, before_id=seen[-1] if seen else None):
+            seen += [line.id for line in page]
+        assert seen == [record.id for record in reversed(records)]
+
+    def test_one_message_with_all_that_is_kept(self, store: Store, author) -> None:
+        one, other = author.identity("100"), author.identity("200")
+        record = author.message(raw=b"MSH|\xe9\x00", ack=b"MSH|\xe8")
+        changes = [(record.id, author.creation(each)) for each in (one, other)]
+        repeat = author.message(repeat_of=record.id)
+        with store.begin() as tx:
+            tx.write(messages=[record, repeat], changes=changes, at=author.now)
+        (found,) = queries.find_messages(store, record.id)
+        assert (found.raw, found.ack, found.encoding) == (record.raw, record.ack, "utf-8")
+        assert {each.identity_id for each in found.identities} == {one.id, other.id}
+        assert {each.version for each in found.identities} == {1}
+        (found,) = queries.find_messages(store, repeat.id)
+        assert (found.line.repeat_of, found.identities) == (record.id, ())
+
+    def test_the_start_of_an_id_may_stand_for_it(self, store: Store, author) -> None:
+        records = [author.message(id=each) for each in ("0190a", "0190b", "0191")]
+        with store.begin() as tx:
+            tx.write(messages=records, at=author.now)
+        assert [found.line.id for found in queries.find_messages(store, "0191")] == ["0191"]
+        assert [found.line.id for found in queries.find_messages(store, "0190")] == ["0190a", "0190b"]
+        assert queries.find_messages(store, "02") == ()
+        assert queries.find_messages(store, "") == ()
+
+
+class TestListings:
+    def test_identities_in_the_order_of_their_creation(self, store: Store, author) -> None:
+        made = [author.identity(value) for value in "123"]
+        renamed = [replace(one, id=name) for one, name in zip(made, ("c", "a", "b"), strict=True)]
+        author.create(store, *renamed)
+        assert [view.identity.id for view in queries.list_identities(store)] == ["c", "a", "b"]
+        assert [view.identity.id for view in queries.list_identities(store, limit=2)] == ["c", "a"]
+
+    def test_alerts_the_newest_first(self, store: Store, author) -> None:
+        made = author.identity("100")
+        record = author.message()
+        with store.begin() as tx:
+            tx.write(
+                messages=[record],
+                changes=[(record.id, author.creation(made))],
+                alerts=[(record.id, author.alert(made)), (record.id, author.alert(None))],
+                at=author.now,
+            )
+        newest, oldest = queries.list_alerts(store)
+        assert (newest.identity_id, oldest.identity_id) == (None, made.id)
+        assert (oldest.message_id, oldest.at, oldest.finding) == (record.id, author.now, author.finding())
+        assert queries.list_alerts(store, limit=1) == (newest,)
+
+    def test_statistics(self, store: Store, author) -> None:
+        author.create(store, author.identity("100"), author.identity("200"))
+        assert queries.read_statistics(store) == queries.Statistics("0001", 2, 2, 0)

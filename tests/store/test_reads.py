@@ -1,0 +1,83 @@
+"""Plans: no look-up of a message, an identity or an identifier reads a whole table, on either database."""
+
+import re
+
+import pytest
+from sqlalchemy import Select, text
+
+from pam_receiver.store import Store, queries
+from pam_receiver.store.reads import reads_of
+from pam_receiver.store.schema import identity_version, message, metadata
+
+TABLES = "|".join(metadata.tables)
+LOOK_UPS = ("named", "holding", "by_id", "absorbed", "identifiers", "ended", "merges", "seen", "receipts")
+PARAMETERS = ("ipps", "matricules", "ids", "senders", "keys")
+LISTINGS: dict[str, Select] = {
+    "history": queries._HISTORY.where(identity_version.c.identity_id == "1"),
+    "touched": queries._TOUCHED.where(identity_version.c.message_id == "1"),
+    "message": queries._STARTING.where(*queries._begins("0190")).limit(2),
+    "journal": queries._journal(None, None).limit(50),
+    "journal-page": queries._journal(None, "0190").limit(50),
+    "journal-ack": queries._journal("AE", None).limit(50),
+    "journal-ack-page": queries._journal("AE", "0190").limit(50),
+    "identities": queries._CREATED.limit(100),
+    "alerts": queries._ALERTS.limit(50),
+}
+
+
+def plan_of(store: Store, statement: Select, parameters: dict[str, object]) -> str:
+    with store.read() as connection:
+        compiled = statement.compile(connection.engine, compile_kwargs={"render_postcompile": True})
+        values = {**compiled.params, **parameters}
+        if connection.dialect.name == "sqlite":
+            rows = connection.exec_driver_sql(
+                f"EXPLAIN QUERY PLAN {compiled}", tuple(values[name] for name in compiled.positiontup or ())
+            )
+            return "\n".join(row.detail for row in rows)
+        connection.execute(text("SET LOCAL enable_seqscan = off"))
+        connection.execute(text("SET LOCAL enable_bitmapscan = off"))
+        return "\n".join(connection.exec_driver_sql(f"EXPLAIN {compiled}", values).scalars())
+
+
+def check_plan(plan: str) -> None:
+    assert not re.search(rf"Seq Scan on ({TABLES})\b", plan), plan
+    # "SCAN alert" in the order of its key is the key itself, read backwards
+    assert not re.search(rf"SCAN (?!alert$)({TABLES}|inner_message)\b(?! USING (COVERING )?INDEX)", plan), plan
+
+
+@pytest.fixture
+def filled(store: Store, author) -> Store:
+    """A store with enough rows for an index to be worth it."""
+    author.create(store, *(author.identity(f"{n}", matricule=f"{n:015d}") for n in range(200)))
+    with store.begin() as tx:
+        tx._connection.execute(text("ANALYZE"))
+    return store
+
+
+@pytest.mark.parametrize("name", LOOK_UPS)
+def test_a_look_up_uses_its_indexes(filled: Store, name: str) -> None:
+    with filled.read() as connection:
+        reads = reads_of(connection)
+    parameters: dict[str, object] = {each: reads.pack(["7", "8"]) for each in PARAMETERS}
+    plan = plan_of(filled, getattr(reads, name), {**parameters, "value": "7"})
+    check_plan(plan)
+    assert not re.search(rf"SCAN ({TABLES}|inner_message)\b", plan), plan
+    if name == "receipts":
+        assert "ix_message_accepted" in plan
+
+
+@pytest.mark.parametrize("name", LISTINGS)
+def test_a_listing_follows_an_index_and_sorts_nothing_big(filled: Store, name: str) -> None:
+    plan = plan_of(filled, LISTINGS[name], {})
+    check_plan(plan)
+    assert "TEMP B-TREE FOR ORDER BY" not in plan, plan
+
+
+def test_the_plan_test_sees_a_whole_table_read(filled: Store) -> None:
+    with pytest.raises(AssertionError):
+        check_plan("SCAN message")
+    with pytest.raises(AssertionError):
+        check_plan("Seq Scan on identity  (cost=0.00..8.00)")
+    without_index = queries._journal(None, None).where(message.c.peer == "x").order_by(None)
+    plan = plan_of(filled, without_index.order_by(message.c.peer), {})
+    assert "SCAN message" in plan or "Seq Scan on message" in plan
