@@ -8,6 +8,7 @@ for a caller who broke a contract and for a world that failed. Each child lives 
     ├── hl7.er7.Unreadable              bytes that are no HL7 v2 message, or in no known charset
     ├── profile.load.ProfileError       a profile file that cannot be trusted: unknown key, unknown usage
     ├── config.SettingsError            a wrong or unknown setting
+    ├── cli.send.NoAnswer               no connection, or no ACK in time
     └── store.StoreError                the database refuses a value, now and later
         ├── StoreSettingError           a URL or a revision that names nothing
         ├── StoreUnavailable            database away, locked, full or read-only: try again

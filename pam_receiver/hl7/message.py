@@ -13,37 +13,52 @@ def _split(text: str, separator: str) -> list[str]:
     return text.split(separator) if separator else [text]
 
 
-def _pick(repetition: str, n: int, m: int, separators: Separators, encoding: str) -> str | None:
-    components = _split(repetition, separators.component)
+def _pick(components: list[str], n: int, m: int, separators: Separators, encoding: str) -> str | None:
     if not 1 <= n <= len(components):
         return None
-    parts = _split(components[n - 1], separators.subcomponent)
-    return unescape(parts[m - 1], separators, encoding) if 1 <= m <= len(parts) else None
+    text = components[n - 1]
+    if separators.subcomponent and separators.subcomponent in text:
+        parts = text.split(separators.subcomponent)
+        if not 1 <= m <= len(parts):
+            return None
+        text = parts[m - 1]
+    elif m != 1:
+        return None
+    return unescape(text, separators, encoding)
 
 
-@dataclass(frozen=True, slots=True)
 class Repetition:
-    """One repetition of a field; its components are unescaped when asked for."""
+    """One repetition of a field; its components are split once, and unescaped when asked for.
 
-    raw: str = field(repr=False)
-    number: int
-    separators: Separators = field(repr=False)
-    encoding: str = field(repr=False)
+    To be treated as frozen.
+    """
+
+    __slots__ = ("_components", "encoding", "number", "raw", "separators")
+
+    def __init__(self, raw: str, number: int, separators: Separators, encoding: str) -> None:
+        self.raw = raw
+        self.number = number
+        self.separators = separators
+        self.encoding = encoding
+        self._components = _split(raw, separators.component)
+
+    def __repr__(self) -> str:
+        return f"Repetition(number={self.number})"
 
     @property
     def component_count(self) -> int:
-        return len(_split(self.raw, self.separators.component))
+        return len(self._components)
 
     def component(self, n: int) -> str | None:
         """Return component ``n`` (from 1), its first subcomponent when it has several.
 
         ``None`` when the repetition ends before it, ``""`` when it is empty, :data:`NULL` as sent.
         """
-        return self.subcomponent(n, 1)
+        return _pick(self._components, n, 1, self.separators, self.encoding)
 
     def subcomponent(self, n: int, m: int) -> str | None:
         """Return subcomponent ``m`` of component ``n`` (both from 1); ``None`` when there is none."""
-        return _pick(self.raw, n, m, self.separators, self.encoding)
+        return _pick(self._components, n, m, self.separators, self.encoding)
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +171,8 @@ class Segment:
         if raw is None:
             return None
         separators = self._separators_of(number)
-        return _pick(_split(raw, separators.repetition)[0], component, subcomponent, separators, self.encoding)
+        first = _split(raw, separators.repetition)[0]
+        return _pick(_split(first, separators.component), component, subcomponent, separators, self.encoding)
 
     def location(
         self,

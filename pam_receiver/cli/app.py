@@ -1,0 +1,104 @@
+"""The table of commands, and the one place where a failure becomes a sentence and an exit code."""
+
+import os
+import sys
+from collections.abc import Sequence
+from typing import Annotated, Any, Final
+
+import typer
+from typer.core import TyperArgument, TyperOption
+
+from pam_receiver import __version__
+from pam_receiver.cli import check, db, demo, output, read, send, serve
+from pam_receiver.cli.texts import TEXTS, guess_lang, text
+from pam_receiver.finding import Lang
+
+DONE: Final = 0
+NOT_FOUND: Final = 1  # or findings, as each command says
+USAGE: Final = 2  # usage or setting
+DATABASE: Final = 3  # absent, locked or at another revision: never mistaken for "no such patient"
+UNFORESEEN: Final = 70  # EX_SOFTWARE of sysexits.h: a fault of ours, never mistaken for one of the above
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line; ``arguments`` are those of the process when not given. Always ends by SystemExit."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    lang = guess_lang(words, os.environ)
+    output.prepare_streams()
+    try:
+        build(lang)(words, prog_name="pam-receiver")
+    except Exception as error:  # noqa: BLE001 - the top of the program: a person gets a sentence, never a traceback
+        sentence, code = explain(error, lang)
+        output.warn(sentence)
+        sys.exit(code)
+
+
+def build(lang: Lang) -> Any:
+    """Return the command, its help in ``lang``."""
+    app = typer.Typer(
+        help="help",
+        add_completion=False,
+        no_args_is_help=True,
+        rich_markup_mode="rich" if sys.stdout.isatty() else None,
+        pretty_exceptions_enable=False,
+    )
+    app.callback()(_root)
+    app.command(help="help.serve")(serve.serve)
+    app.command(help="help.show")(read.show)
+    app.command(help="help.history")(read.history)
+    app.command(help="help.messages")(read.messages)
+    app.command(help="help.message")(read.message)
+    app.command(help="help.check")(check.check)
+    app.command(help="help.send")(send.send)
+    schema = typer.Typer(no_args_is_help=True)
+    schema.command(help="help.db.upgrade")(db.upgrade)
+    schema.command(help="help.db.current")(db.current)
+    schema.command(help="help.db.downgrade")(db.downgrade)
+    app.add_typer(schema, name="db", help="help.db")
+    app.command(help="help.demo")(demo.demo)
+    command = typer.main.get_command(app)
+    _translate(command, lang)
+    return command
+
+
+def explain(error: Exception, lang: Lang) -> tuple[str, int]:
+    """Return the sentence and the exit code for a failure: what was wrong with the world, or where we failed."""
+    from pam_receiver.config import SettingsError
+    from pam_receiver.logs import describe
+    from pam_receiver.profile.lines import ProfileError
+    from pam_receiver.store import StoreError, StoreSettingError
+
+    match error:
+        case SettingsError() | StoreSettingError():
+            return error.text(lang), USAGE
+        case StoreError():
+            return error.text(lang), DATABASE
+        case ProfileError():
+            return text("failure.profile", lang, reason=error), USAGE
+        case _:
+            name, place = describe(error)
+            return text("failure.unforeseen", lang, error=name, place=place), UNFORESEEN
+
+
+def _show_version(is_asked: bool) -> None:
+    if is_asked:
+        typer.echo(f"pam-receiver {__version__}")
+        raise typer.Exit(DONE)
+
+
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", is_eager=True, callback=_show_version, help="option.version")
+    ] = False,
+) -> None:
+    pass
+
+
+def _translate(command: Any, lang: Lang) -> None:
+    """Put the sentence in the place of each key, in a command and those below it."""
+    command.help = command.short_help = text(command.help, lang)
+    for parameter in command.params:
+        if isinstance(parameter, TyperOption | TyperArgument) and parameter.help and parameter.help in TEXTS:
+            parameter.help = text(parameter.help, lang)
+    for below in getattr(command, "commands", {}).values():
+        _translate(below, lang)

@@ -1,0 +1,61 @@
+"""HL7 files as people keep them: one or many messages, CR, LF or CRLF, MLLP-framed or not, inside a batch or not."""
+
+import re
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from pam_receiver.hl7.mllp import FrameDecoder
+
+_LINE_END: Final = re.compile(rb"\r\n|\r|\n")
+_BATCH: Final = (b"FHS", b"BHS", b"BTS", b"FTS")  # HL7 v2.5 §2.10.3: envelopes of a batch, no part of a message
+_BLOCK: Final = re.compile(rb"\x0b[\s\x00]*(?:\xef\xbb\xbf)?(?:MSH|FHS|BHS)")  # a VT alone may stand in a value
+_END_BLOCK: Final = b"\x1c\r"
+_BOM: Final = b"\xef\xbb\xbf"
+
+
+@dataclass(frozen=True, slots=True)
+class FileContent:
+    """The messages of a file, segments ended by CR, and how many lines (bytes, when framed) were none of it."""
+
+    messages: tuple[bytes, ...]
+    stray: int
+
+
+def read_content(path: Path) -> FileContent:
+    """Read the messages of the file ``path``, of standard input when it is ``-``.
+
+    Raises:
+        OSError: the file cannot be read.
+    """
+    return split_messages(sys.stdin.buffer.read() if str(path) == "-" else path.read_bytes())
+
+
+def split_messages(data: bytes) -> FileContent:
+    """Cut the bytes of a file into messages: MLLP blocks if there are any, else one from each line that begins MSH."""
+    if _BLOCK.search(data) is None:
+        return _split_lines(data)
+    decoder = FrameDecoder(max_block_bytes=len(data) + len(_END_BLOCK))
+    blocks = decoder.feed(data)
+    blocks += decoder.finish()
+    if decoder.in_block:  # the last block of a file that was cut: read as far as it goes
+        blocks += decoder.feed(_END_BLOCK)
+    contents = [_split_lines(block) for block in blocks]
+    messages = tuple(message for content in contents for message in content.messages)
+    return FileContent(messages, decoder.skipped + sum(content.stray for content in contents))
+
+
+def _split_lines(data: bytes) -> FileContent:
+    messages: list[list[bytes]] = []
+    stray = 0
+    for line in _LINE_END.split(data.removeprefix(_BOM)):
+        if line.lstrip().startswith(b"MSH"):
+            messages.append([line.lstrip()])
+        elif not line.strip(b" \t\x00\x1a") or line.startswith(_BATCH):
+            continue
+        elif messages:
+            messages[-1].append(line)
+        else:
+            stray += 1
+    return FileContent(tuple(b"\r".join(lines) + b"\r" for lines in messages), stray)

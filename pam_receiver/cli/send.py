@@ -1,0 +1,183 @@
+"""``send``: an MLLP client, and what the demo uses of it."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+import typer
+
+from pam_receiver.cli import options, output
+from pam_receiver.cli.options import Config, Files, Language
+from pam_receiver.cli.texts import text
+from pam_receiver.errors import PamReceiverError
+from pam_receiver.finding import Lang
+
+if TYPE_CHECKING:
+    from pam_receiver.config import Address
+    from pam_receiver.hl7.ack import DecodedAck
+
+_MAX_ACK_BYTES: Final = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """One message to send: where it was read, and its number there."""
+
+    file: Path
+    number: int
+    raw: bytes
+
+
+class NoAnswer(PamReceiverError):
+    """The peer gave no ACK: ``key`` is the reason, among the texts."""
+
+    def __init__(self, key: str) -> None:
+        super().__init__(key)
+        self.key = key
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """An open MLLP connection. ``reader`` and ``writer`` are those of python-hl7, which has no types."""
+
+    reader: Any
+    writer: Any
+    timeout_s: float
+
+    async def exchange(self, raw: bytes) -> bytes:
+        """Send one message, byte for byte, and return the block that answers it.
+
+        Raises:
+            NoAnswer: nothing came in time, the connection ended, or what came is no MLLP block.
+        """
+        from hl7.mllp import InvalidBlockError
+
+        try:
+            async with asyncio.timeout(self.timeout_s):
+                self.writer.writeblock(raw)
+                await self.writer.drain()
+                return bytes(await self.reader.readblock())
+        except TimeoutError:
+            raise NoAnswer("send.reason.timeout") from None
+        except (asyncio.IncompleteReadError, OSError):
+            raise NoAnswer("send.reason.closed") from None
+        except (InvalidBlockError, ValueError):
+            raise NoAnswer("send.reason.block") from None
+
+
+@asynccontextmanager
+async def connect(address: "Address", *, timeout_s: float) -> AsyncIterator[Line]:
+    """Open an MLLP connection, closed on the way out.
+
+    Raises:
+        OSError: the peer cannot be reached; TimeoutError when it does not answer.
+    """
+    from hl7.mllp import open_hl7_connection
+
+    async with asyncio.timeout(timeout_s):
+        reader, writer = await open_hl7_connection(address.host, address.port, limit=_MAX_ACK_BYTES)
+    try:
+        yield Line(reader, writer, timeout_s)
+    finally:
+        writer.close()
+        with suppress(OSError):  # the peer was faster
+            await writer.wait_closed()
+
+
+def send(
+    files: Files,
+    to: Annotated[str, typer.Option("--to", metavar="HOST:PORT", help="option.to")],
+    timeout: Annotated[float, typer.Option("--timeout", metavar="S", min=0.1, max=3600, help="option.timeout")] = 30.0,
+    config: Config = None,
+    lang: Language = None,
+) -> None:
+    from pam_receiver.config import parse_address
+
+    start = options.start(config, lang=lang)
+    try:
+        address = parse_address(to)
+    except ValueError:
+        raise typer.BadParameter(text("failure.to", start.lang), param_hint="--to") from None
+    outgoing = _read(files, start.lang)
+    raise typer.Exit(asyncio.run(_send_all(outgoing, address, timeout_s=timeout, lang=start.lang)))
+
+
+def _read(files: Sequence[Path], lang: Lang) -> list[Outgoing]:
+    from pam_receiver.cli.files import read_content
+
+    outgoing = []
+    for file in files:
+        try:
+            content = read_content(file)
+        except OSError as error:
+            output.fail(text("failure.file", lang, file=file, reason=error.strerror), 2)
+        if not content.messages:
+            output.fail(text("failure.no-hl7", lang, file=file), 2)
+        outgoing += [Outgoing(file, number, raw) for number, raw in enumerate(content.messages, 1)]
+    return outgoing
+
+
+async def _send_all(outgoing: Sequence[Outgoing], address: "Address", *, timeout_s: float, lang: Lang) -> int:
+    """Return the exit code: 0 when every message was answered AA."""
+    accepted = answered = 0
+    try:
+        async with connect(address, timeout_s=timeout_s) as line:
+            for each in outgoing:
+                wanted = _announce(each, lang)
+                accepted += _show_answer(await line.exchange(each.raw), wanted, lang)
+                answered += 1
+    except NoAnswer as error:
+        reason = text(error.key, lang, seconds=f"{timeout_s:g}")
+        left = len(outgoing) - answered
+        output.warn(text("send.no-answer", lang, address=address, reason=reason, left=left))
+    except OSError as error:  # TimeoutError among them
+        output.warn(text("send.no-connection", lang, address=address, reason=_why(error, timeout_s, lang)))
+    return 0 if accepted == len(outgoing) else 1
+
+
+def _why(error: OSError, timeout_s: float, lang: Lang) -> str:
+    match error:
+        case TimeoutError():
+            return text("send.reason.timeout", lang, seconds=f"{timeout_s:g}")
+        case ConnectionRefusedError():
+            return text("send.reason.refused", lang)
+        case _:
+            return error.strerror or type(error).__name__
+
+
+def _announce(each: Outgoing, lang: Lang) -> str:
+    """Print what is about to be sent; return its MSH-10."""
+    from pam_receiver.hl7.header import read_header_loosely
+
+    header = read_header_loosely(each.raw)
+    event, control_id = (header.trigger_event, header.control_id) if header else ("", "")
+    values = {"file": each.file, "number": each.number, "event": event, "control_id": control_id}
+    output.say(text("send.sent", lang, **values).rstrip())
+    return control_id
+
+
+def _show_answer(block: bytes, wanted: str, lang: Lang) -> bool:
+    """Print an answer; return whether it is AA."""
+    from pam_receiver.hl7.ack import decode_ack
+    from pam_receiver.hl7.er7 import Unreadable
+
+    try:
+        ack = decode_ack(block)
+    except Unreadable:
+        output.say(text("send.unreadable-ack", lang))
+        return False
+    output.say(text("send.ack", lang, code=ack.code, control_id=ack.control_id).rstrip())
+    if ack.control_id != wanted:
+        output.say(text("send.wrong-ack", lang, got=ack.control_id or "?", wanted=wanted or "?"))
+    show_errors(ack)
+    return ack.is_accepted
+
+
+def show_errors(ack: "DecodedAck") -> None:
+    """Print each ERR of an acknowledgement: severity, code, where, rule, sentence."""
+    rows = [[error.severity, error.code, error.location, error.rule, error.text] for error in ack.errors]
+    if rows:
+        output.print_table([], rows, indent=4)

@@ -1,0 +1,135 @@
+"""Log set-up: one stable name and ids a line, in text or JSON, never content. Only ``cli`` calls it."""
+
+import json
+import logging
+import re
+import sys
+import traceback
+from datetime import UTC, datetime
+from typing import Final, Literal, TextIO
+
+# Every key that a line may carry. A key that is not here is dropped: what nobody listed may be patient data.
+ALLOWED_KEYS: Final = frozenset(
+    {
+        "ack",
+        "connections",
+        "control_id",
+        "copy",
+        "error",
+        "event",
+        "findings",
+        "http",
+        "is_repeat",
+        "limit",
+        "message_id",
+        "messages",
+        "mllp",
+        "peer",
+        "pid",
+        "place",
+        "revision",
+        "seconds",
+        "signal",
+        "skipped",
+        "took_ms",
+        "unfinished",
+        "version",
+        "waiting",
+    }
+)
+
+Form = Literal["text", "json"]
+
+_OURS: Final = "pam_receiver"
+_NAME: Final = re.compile(r"[a-z][a-z0-9_]*(?:[.-][a-z0-9_]+)*")
+_TRIGGER: Final = re.compile(r"[A-Z][A-Z0-9]{0,4}|")  # of MSH-9.2, which a sender may fill with anything
+_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+_MAX_VALUE: Final = 200  # characters
+
+
+def set_up(form: Form, level: str, *, stream: TextIO | None = None) -> None:
+    """Send every log line to ``stream`` (standard error), from ``level`` up; other libraries from WARNING up."""
+    handler = logging.StreamHandler(stream or sys.stderr)
+    handler.setFormatter(JsonFormatter() if form == "json" else TextFormatter())
+    root = logging.getLogger()
+    for old in root.handlers[:]:
+        root.removeHandler(old)
+    root.addHandler(handler)
+    root.setLevel(logging.WARNING)
+    logging.getLogger(_OURS).setLevel(level.upper())
+    logging.raiseExceptions = False  # a full disk behind standard error must not print a traceback of its own
+
+
+def read_record(record: logging.LogRecord) -> dict[str, object]:
+    """Return what may be shown of ``record``, ready for JSON: when, level, name, the allowed keys, and of an
+    exception its class and place.
+
+    The text of a record is shown only when it is a bare name such as ``message.kept``; a library's own words are left
+    out, because they may quote what they failed on.
+    """
+    line: dict[str, object] = {
+        "at": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+        "level": record.levelname,
+        "logger": record.name,
+        "log": _name_of(record),
+    }
+    for key in sorted(ALLOWED_KEYS & record.__dict__.keys()):
+        line[key] = _clean(record.__dict__[key])
+    if not _TRIGGER.fullmatch(str(line.get("event", ""))):
+        line["event"] = "other"
+    if record.exc_info and record.exc_info[1] is not None:
+        line["error"], line["place"] = describe(record.exc_info[1])
+    elif line["log"] == "other":
+        line["place"] = f"{record.filename}:{record.lineno}"
+    return line
+
+
+def describe(error: BaseException) -> tuple[str, str]:
+    """Return the class of ``error`` and where it was raised (``file.py:12``), ours if it went through our code.
+
+    Never its text, which may quote a message.
+    """
+    frames = traceback.extract_tb(error.__traceback__)
+    ours = [frame for frame in frames if f"/{_OURS}/" in frame.filename]
+    last = (ours or frames)[-1:]
+    place = f"{last[0].filename.rsplit('/', 1)[-1]}:{last[0].lineno}" if last else "?"
+    return type(error).__name__, place
+
+
+class JsonFormatter(logging.Formatter):
+    """One JSON object a line."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return json.dumps(read_record(record), ensure_ascii=False)
+
+
+class TextFormatter(logging.Formatter):
+    """``at LEVEL name key=value …``, one line."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        line = read_record(record)
+        head = f"{line.pop('at')} {line.pop('level'):<7} {line.pop('log')}"
+        line.pop("logger")
+        return " ".join([head, *(f"{key}={_show(value)}" for key, value in line.items())])
+
+
+def _name_of(record: logging.LogRecord) -> str:
+    is_ours = record.name == _OURS or record.name.startswith(f"{_OURS}.")
+    if is_ours and isinstance(record.msg, str) and not record.args and _NAME.fullmatch(record.msg):
+        return record.msg
+    return "other"
+
+
+def _clean(value: object) -> object:
+    match value:
+        case None | bool() | int() | float():
+            return value
+        case list() | tuple() | set() | frozenset():
+            return [_clean(each) for each in value]
+        case _:
+            return _CONTROL.sub("?", str(value))[:_MAX_VALUE]
+
+
+def _show(value: object) -> str:
+    text = ",".join(map(str, value)) if isinstance(value, list) else str(value)
+    return json.dumps(text, ensure_ascii=False) if " " in text or not text else text

@@ -1,0 +1,138 @@
+"""check: findings of files, without a database, and its exit codes."""
+
+from pathlib import Path
+
+import pytest
+
+from pam_receiver.cli.morning import Scene
+from pam_receiver.hl7.mllp import encode_frame
+
+from .conftest import Run
+
+REFUSED = "refus-traits"
+CLEAN = "creation"
+
+
+@pytest.fixture
+def write(tmp_path: Path, scenes: dict[str, Scene]) -> "Write":
+    return Write(tmp_path, scenes)
+
+
+class Write:
+    """Writes files of messages of the morning."""
+
+    def __init__(self, folder: Path, scenes: dict[str, Scene]) -> None:
+        self._folder = folder
+        self._scenes = scenes
+
+    def __call__(self, *names: str, end: bytes = b"\r", framed: bool = False) -> Path:
+        raws = [self._scenes[name].raw.replace(b"\r", end) for name in names]
+        file = self._folder / f"{'+'.join(names)}.hl7"
+        file.write_bytes(b"".join(encode_frame(raw) if framed else raw for raw in raws))
+        return file
+
+
+class TestExitCode:
+    def test_0_when_clean(self, run: Run, write: Write) -> None:
+        result = run("check", write(CLEAN))
+        assert result.code == 0
+        assert "nothing to say" in result.out
+        assert "1 message(s), 0 error(s), 0 warning(s), 0 unreadable." in result.out
+
+    def test_0_with_warnings(self, run: Run, write: Write) -> None:
+        result = run("check", write("ins-non-verifie"), "--environment", "test")
+        assert result.code == 0
+        assert "ins-without-vali" in result.out
+
+    def test_1_with_errors(self, run: Run, write: Write) -> None:
+        result = run("check", write(REFUSED), "--environment", "test")
+        assert result.code == 1
+        assert result.out.count("qualified-trait-missing") == 3
+        assert "PID-11" in result.out
+        assert "IHE PAM FR 2.11.2 §6.6" in result.out
+
+    def test_1_when_the_event_is_refused(self, run: Run, write: Write) -> None:
+        assert run("check", write("refus-a08")).code == 1
+
+    def test_2_when_a_file_is_missing_and_the_others_are_checked(self, run: Run, write: Write) -> None:
+        result = run("check", "none.hl7", write(CLEAN))
+        assert result.code == 2
+        assert result.err == "none.hl7 cannot be read: No such file or directory.\n"
+        assert "nothing to say" in result.out
+
+    def test_2_for_a_folder(self, run: Run, tmp_path: Path) -> None:
+        assert run("check", tmp_path).code == 2
+
+    def test_2_without_any_hl7(self, run: Run, tmp_path: Path) -> None:
+        file = tmp_path / "letter.txt"
+        file.write_text("Dear colleague")
+        result = run("check", file)
+        assert result.code == 2
+        assert "no line begins with MSH" in result.err
+
+    def test_2_when_a_message_cannot_be_read(self, run: Run, tmp_path: Path) -> None:
+        file = tmp_path / "koi8.hl7"
+        file.write_bytes(b"MSH|^~\\&|GAM|CHU|PAM|DM|20260302||ADT^A28^ADT_A05|1|P|2.5|||||FRA|KOI8-R\rPID|1\r")
+        result = run("check", file, "--json")
+        assert result.code == 2
+        assert result.json[0]["unreadable"] is True  # type: ignore[index]
+        assert result.json[0]["findings"]  # type: ignore[index]
+
+
+class TestKindsOfFile:
+    @pytest.mark.parametrize("end", [b"\r", b"\n", b"\r\n"])
+    @pytest.mark.parametrize("framed", [False, True])
+    def test_give_the_same_findings(self, end: bytes, framed: bool, run: Run, write: Write) -> None:
+        plain = run("check", write(CLEAN, REFUSED), "--json", "--environment", "test")
+        other = run("check", write(CLEAN, REFUSED, end=end, framed=framed), "--json", "--environment", "test")
+        assert other == plain
+        assert [message["message"] for message in plain.json] == [1, 2]  # type: ignore[attr-defined]
+
+    def test_standard_input(self, run: Run, scenes: dict[str, Scene]) -> None:
+        result = run("check", "-", "--json", stdin=scenes[CLEAN].raw)
+        assert result.code == 0
+        assert result.json[0]["file"] == "-"  # type: ignore[index]
+
+    def test_lines_outside_any_message_are_told(self, run: Run, tmp_path: Path, scenes: dict[str, Scene]) -> None:
+        file = tmp_path / "note.hl7"
+        file.write_bytes(b"sent on Monday\r" + scenes[CLEAN].raw)
+        assert run("check", file).err == f"{file}: 1 line(s) outside any message, skipped.\n"
+
+
+class TestSettings:
+    def test_the_environment_decides_on_test_ins(self, run: Run, write: Write) -> None:
+        production = run("check", write("qualification"), "--json").json
+        test = run("check", write("qualification"), "--json", "--environment", "test").json
+        assert [finding["rule"] for finding in production[0]["findings"]] == ["test-ins-in-production"]  # type: ignore[index]
+        assert test[0]["findings"] == []  # type: ignore[index]
+
+    def test_the_file_of_settings_counts(self, run: Run, write: Write, tmp_path: Path) -> None:
+        config = tmp_path / "house.toml"
+        config.write_text('environment = "test"\nincomplete_qualified_identity = "without_ins"\n')
+        assert run("check", write(REFUSED), "--config", config).code == 0
+
+    def test_no_database_is_touched(self, run: Run, write: Write) -> None:
+        run("check", write(CLEAN))
+        assert list(Path().iterdir()) == []
+
+
+class TestJson:
+    def test_of_a_message(self, run: Run, write: Write) -> None:
+        file = write(REFUSED)
+        (message,) = run("check", file, "--json", "--lang", "fr", "--environment", "test").json  # type: ignore[misc]
+        findings = message.pop("findings")
+        assert message == {
+            "file": str(file),
+            "message": 1,
+            "event": "A28",
+            "control_id": "MATIN021",
+            "unreadable": False,
+            "problem": None,
+        }
+        assert set(findings[0]) == {"severity", "code", "location", "rule", "text", "spec"}
+        assert (findings[1]["severity"], findings[1]["code"], findings[1]["location"]) == ("E", 101, "PID-8")
+
+    def test_of_a_file_that_is_missing(self, run: Run) -> None:
+        (message,) = run("check", "none.hl7", "--json").json  # type: ignore[misc]
+        assert message["unreadable"] is True
+        assert message["problem"] == "none.hl7 cannot be read: No such file or directory."

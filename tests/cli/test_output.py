@@ -1,0 +1,57 @@
+"""What a person gets: aligned text when piped, tables on a terminal, and nothing a terminal would obey."""
+
+import io
+import sys
+
+import pytest
+
+from pam_receiver.cli import output
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+class TestPiped:
+    def test_columns_are_aligned(self, capsys: pytest.CaptureFixture[str]) -> None:
+        output.print_table(["IPP", "Name"], [["100", "KERGUELEN"], ["20", "LE DROFF"]], indent=2)
+        assert capsys.readouterr().out == "  IPP  Name\n  100  KERGUELEN\n  20   LE DROFF\n"
+
+    def test_a_cell_of_several_lines_stays_on_one(self) -> None:
+        assert output.align([["a\nb", "c"]]) == ["a; b  c"]
+
+    def test_combining_accents_take_no_room(self) -> None:
+        assert output.align([["e\u0301", "x"], ["ab", "y"]]) == ["e\u0301   x", "ab  y"]
+
+    def test_no_rows(self, capsys: pytest.CaptureFixture[str]) -> None:
+        output.print_table(["IPP"], [])
+        assert capsys.readouterr().out == "IPP\n"
+
+
+class TestTerminal:
+    def test_a_table_is_drawn(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        terminal = Terminal()
+        monkeypatch.setattr(sys, "stdout", terminal)
+        output.print_table(["IPP", "Name"], [["100", "[red]KERGUELEN[/red]"]])
+        assert "─" in terminal.getvalue()
+        assert "[red]KERGUELEN[/red]" in terminal.getvalue()
+
+    @pytest.mark.parametrize("sign", ["\x1b", "\x07", "\x00", "\r", "\x9b", "\u202e"])
+    def test_never_obeys_a_value(self, sign: str, capsys: pytest.CaptureFixture[str]) -> None:
+        output.say(f"KER{sign}GUELEN")
+        output.print_table([], [[f"KER{sign}GUELEN"]])
+        assert capsys.readouterr().out == "KER�GUELEN\n" * 2
+
+
+class TestCharset:
+    def test_a_sign_that_the_terminal_lacks_stops_nothing(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        data = io.BytesIO()
+        with io.TextIOWrapper(data, encoding="iso8859-1") as stream:
+            monkeypatch.setattr(sys, "stdout", stream)
+            output.prepare_streams()
+            output.say("→ é")
+            output.print_json({"name": "ŒUF"})
+            stream.flush()
+            assert data.getvalue() == '? é\n{\n  "name": "\\u0152UF"\n}\n'.encode("iso8859-1")
+            monkeypatch.undo()

@@ -1,0 +1,175 @@
+"""send: messages out byte for byte, each ACK decoded, and a sentence for every way a peer can fail."""
+
+import socket
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import pytest
+
+from pam_receiver.cli.morning import Scene
+from pam_receiver.hl7.mllp import FrameDecoder, encode_frame
+
+from .conftest import PATIENCE_S, Daemon, Run
+
+ACK = "MSH|^~\\&|PAM|DM|GAM|CHU|20260302080000||ACK^A28^ACK|1|P|2.5|||||FRA|8859/1\rMSA|{}|{}\r"
+
+
+class Peer:
+    """An MLLP server that reads whole messages and answers each as it was told; after the last answer it closes."""
+
+    def __init__(self, answers: Sequence[bytes | None]) -> None:
+        self.received: list[bytes] = []
+        self._answers = answers
+        self._server = socket.create_server(("127.0.0.1", 0))
+        self._server.settimeout(PATIENCE_S)
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._serve)
+        self._thread.start()
+
+    @property
+    def address(self) -> str:
+        return f"127.0.0.1:{self._server.getsockname()[1]}"
+
+    def _serve(self) -> None:
+        connection, _ = self._server.accept()
+        connection.settimeout(PATIENCE_S)
+        with connection:
+            decoder = FrameDecoder()
+            for answer in self._answers:
+                blocks: list[bytes] = []
+                while not blocks:
+                    data = connection.recv(65536)
+                    if not data:
+                        return
+                    blocks = decoder.feed(data)
+                self.received += blocks
+                if answer is None:  # keep silent
+                    self._over.wait(PATIENCE_S)
+                    return
+                connection.sendall(answer)
+
+    def close(self) -> None:
+        self._over.set()
+        self._thread.join(PATIENCE_S)
+        self._server.close()
+
+
+@pytest.fixture
+def peer() -> Iterator[Callable[..., Peer]]:
+    peers: list[Peer] = []
+
+    def start(*answers: bytes | None) -> Peer:
+        peers.append(Peer(answers))
+        return peers[-1]
+
+    yield start
+    for each in peers:
+        each.close()
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    """Two messages in 8859/1, with accents."""
+    path = tmp_path / "two.hl7"
+    header = "MSH|^~\\&|GAM|CHU|PAM|DM|20260302||ADT^A28^ADT_A05|{}|P|2.5^FRA^2.11|||||FRA|8859/1"
+    text = "".join(f"{header.format(number)}\r\nPID|||1||KERGUÉLEN^ANAÏS^^^^^L\r\n" for number in (1, 2))
+    path.write_bytes(text.encode("iso8859-1"))
+    return path
+
+
+def ack(code: str, control_id: str, err: str = "") -> bytes:
+    return encode_frame((ACK.format(code, control_id) + err).encode("iso8859-1"))
+
+
+class TestSend:
+    def test_each_ack_is_shown_and_all_aa_is_0(self, run: Run, file: Path, peer: Callable[..., Peer]) -> None:
+        to = peer(ack("AA", "1"), ack("AA", "2"))
+        result = run("send", file, "--to", to.address)
+        assert result.code == 0
+        assert result.out.splitlines() == [
+            f"→ {file}, message 1: A28 1",
+            "← AA for 1",
+            f"→ {file}, message 2: A28 2",
+            "← AA for 2",
+        ]
+
+    def test_bytes_go_out_as_they_are_with_cr(self, run: Run, file: Path, peer: Callable[..., Peer]) -> None:
+        to = peer(ack("AA", "1"), ack("AA", "2"))
+        run("send", file, "--to", to.address)
+        assert b"".join(to.received) == file.read_bytes().replace(b"\r\n", b"\r")
+
+    def test_one_that_is_not_aa_is_1_and_its_errors_are_decoded(
+        self, run: Run, file: Path, peer: Callable[..., Peer]
+    ) -> None:
+        err = "ERR||PID^1^11^2^9|101^Required field missing^HL70357|E|no-cog|||Lieu de naissance à préciser\r"
+        to = peer(ack("AE", "1", err), ack("AA", "2"))
+        result = run("send", file, "--to", to.address)
+        assert result.code == 1
+        assert "    E  101  PID-11[2].9  no-cog  Lieu de naissance à préciser" in result.out.splitlines()
+        assert "← AA for 2" in result.out
+
+    def test_an_ack_for_another_message_is_told(self, run: Run, file: Path, peer: Callable[..., Peer]) -> None:
+        to = peer(ack("AA", "9"), ack("AA", "2"))
+        assert "The ACK is for 9, not for 1." in run("send", file, "--to", to.address).out
+
+    def test_an_answer_that_is_no_ack_is_1(self, run: Run, file: Path, peer: Callable[..., Peer]) -> None:
+        to = peer(encode_frame(b"hello"), ack("AA", "2"))
+        result = run("send", file, "--to", to.address)
+        assert result.code == 1
+        assert "← an answer that is no ACK" in result.out
+
+
+class TestFailures:
+    def test_refused_connection(self, run: Run, file: Path) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as server:
+            address = f"127.0.0.1:{server.getsockname()[1]}"
+        result = run("send", file, "--to", address)
+        assert (result.code, result.err) == (1, f"No connection to {address}: connection refused.\n")
+
+    def test_host_that_does_not_exist(self, run: Run, file: Path) -> None:
+        result = run("send", file, "--to", "nowhere.invalid:2575", "--lang", "fr")
+        assert result.code == 1
+        assert result.err.startswith("Pas de connexion à nowhere.invalid:2575 : ")
+
+    def test_no_answer_in_time(self, run: Run, file: Path, peer: Callable[..., Peer]) -> None:
+        to = peer(ack("AA", "1"), None)
+        result = run("send", file, "--to", to.address, "--timeout", "0.2")
+        assert result.code == 1
+        assert result.err == (
+            f"No ACK from {to.address}: nothing received within 0.2 s. 1 message(s) not sent or not answered.\n"
+        )
+
+    def test_connection_closed_without_an_answer(self, run: Run, file: Path, peer: Callable[..., Peer]) -> None:
+        result = run("send", file, "--to", peer(b"").address)
+        assert result.code == 1
+        assert "connection closed without an answer. 2 message(s)" in result.err
+
+    def test_answer_without_a_frame(self, run: Run, file: Path, peer: Callable[..., Peer]) -> None:
+        result = run("send", file, "--to", peer(b"hello\x1c\r").address)
+        assert result.code == 1
+        assert "the answer is no MLLP block" in result.err
+
+    @pytest.mark.parametrize("content", [None, b"", b"Dear colleague"])
+    def test_a_file_that_holds_no_message_stops_before_anything_is_sent(
+        self, content: bytes | None, run: Run, file: Path, tmp_path: Path
+    ) -> None:
+        other = tmp_path / "other.hl7"
+        if content is not None:
+            other.write_bytes(content)
+        result = run("send", file, other, "--to", "127.0.0.1:1")
+        assert (result.code, result.out) == (2, "")
+        assert str(other) in result.err
+
+
+class TestAgainstTheDaemon:
+    def test_a_whole_morning(
+        self, run: Run, serve: Callable[..., Daemon], scenes: dict[str, Scene], sqlite_url: str, tmp_path: Path
+    ) -> None:
+        ready = serve("--database", sqlite_url, "--http", "off", "--environment", "test").wait_for("serve.ready")
+        file = tmp_path / "morning.hl7"
+        file.write_bytes(b"".join(scene.raw for scene in scenes.values()))
+        result = run("send", file, "--to", ready["mllp"])
+        codes = [line.split()[1] for line in result.out.splitlines() if line.startswith("←")]
+        assert codes == [scene.expected for scene in scenes.values()]
+        assert result.code == 1

@@ -1,0 +1,158 @@
+"""serve: a real daemon, from its first log line to its exit code."""
+
+import asyncio
+import json
+import os
+import signal
+import socket
+import sqlite3
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hl7.mllp import open_hl7_connection
+
+from pam_receiver.cli.morning import Scene
+from pam_receiver.store import migrate
+
+from .conftest import PATIENCE_S, Daemon, Run
+
+Serve = Callable[..., Daemon]
+
+
+def split_address(text: object) -> tuple[str, int]:
+    host, _, port = str(text).rpartition(":")
+    return host, int(port)
+
+
+async def exchange(address: tuple[str, int], *messages: bytes) -> list[str]:
+    """Send with python-hl7, read each answer with python-hl7; return MSA-1 of each."""
+    async with asyncio.timeout(PATIENCE_S):
+        reader, writer = await open_hl7_connection(*address, encoding="utf-8")
+        codes = []
+        for raw in messages:
+            writer.writeblock(raw)
+            await writer.drain()
+            answer = await reader.readmessage()
+            codes.append(str(answer.segment("MSA")[1]))
+        writer.close()
+        await writer.wait_closed()
+    return codes
+
+
+def get(address: object, path: str) -> tuple[int, str]:
+    with urllib.request.urlopen(f"http://{address}{path}", timeout=PATIENCE_S) as answer:
+        return answer.status, answer.read().decode()
+
+
+class TestServe:
+    def test_creates_its_file_keeps_what_it_acknowledges_and_ends_with_0(
+        self, serve: Serve, run: Run, scenes: dict[str, Scene], tmp_path: Path
+    ) -> None:
+        url = f"sqlite:///{tmp_path / 'new.db'}"
+        daemon = serve("--database", url, "--http", "127.0.0.1:0", "--environment", "test")
+        ready = daemon.wait_for("serve.ready")
+        sent = [scenes["creation"].raw, scenes["qualification"].raw, scenes["refus-a08"].raw]
+        assert asyncio.run(exchange(split_address(ready["mllp"]), *sent)) == ["AA", "AA", "AR"]
+        assert get(ready["http"], "/livez") == (200, '{"status":"ok"}')
+        assert get(ready["http"], "/readyz")[0] == 200
+        assert 'pam_receiver_messages_total{ack="AA",event="A28"} 1.0' in get(ready["http"], "/metrics")[1]
+        shown = run("show", "100", "--json", "--database", url).json
+        assert isinstance(shown, dict)
+        assert shown["status"] == "qualifiee"
+        assert daemon.end() == 0
+        assert [entry["log"] for entry in daemon.entries][:3] == ["serve.starting", "database.upgraded", "serve.ready"]
+
+    def test_works_on_each_database(self, serve: Serve, scenes: dict[str, Scene], database_url: str) -> None:
+        daemon = serve("--database", database_url, "--http", "off")
+        ready = daemon.wait_for("serve.ready")
+        assert ready["http"] == "off"
+        assert asyncio.run(exchange(split_address(ready["mllp"]), scenes["creation"].raw)) == ["AA"]
+        assert daemon.end() == 0
+
+    @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+    def test_a_signal_ends_it_even_with_a_connection_open(
+        self, number: signal.Signals, serve: Serve, sqlite_url: str
+    ) -> None:
+        daemon = serve("--database", sqlite_url, "--http", "off")
+        address = split_address(daemon.wait_for("serve.ready")["mllp"])
+        with socket.create_connection(address, PATIENCE_S) as open_connection:
+            open_connection.sendall(b"\x0bMSH|^~")
+            assert daemon.end(number) == 0
+        daemon.wait_for("serve.stopped")
+        assert {"SIGTERM", "SIGINT"} & {str(entry.get("signal")) for entry in daemon.entries} == {number.name}
+
+    def test_settings_reach_the_receiver(
+        self, serve: Serve, scenes: dict[str, Scene], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        config = tmp_path / "house.toml"
+        config.write_text('processing_ids = "T"\nhttp = "off"\ndatabase = "sqlite:///house.db"\n')
+        monkeypatch.setenv("PAM_RECEIVER_CONFIG", str(config))
+        ready = serve().wait_for("serve.ready")
+        assert asyncio.run(exchange(split_address(ready["mllp"]), scenes["creation"].raw)) == ["AR"]
+        assert (tmp_path / "house.db").exists()
+
+    def test_warns_when_names_would_cross_a_network_in_clear(self, serve: Serve, sqlite_url: str) -> None:
+        daemon = serve("--database", sqlite_url, "--http", "off", "--mllp", "0.0.0.0:0")
+        assert daemon.wait_for("mllp.without_tls")["level"] == "WARNING"
+
+
+class TestRefusesToStart:
+    def test_a_second_one_on_the_same_file(self, serve: Serve, run: Run, sqlite_url: str) -> None:
+        serve("--database", sqlite_url, "--http", "off").wait_for("serve.ready")
+        result = run("serve", "--database", sqlite_url, "--mllp", "127.0.0.1:0", "--http", "off")
+        assert result.code == 3
+        assert "Another `pam-receiver serve` already uses" in result.err
+
+    def test_after_the_first_was_killed_the_next_one_starts(self, serve: Serve, sqlite_url: str) -> None:
+        first = serve("--database", sqlite_url, "--http", "off")
+        first.wait_for("serve.ready")
+        assert first.end(signal.SIGKILL) == -signal.SIGKILL
+        assert serve("--database", sqlite_url, "--http", "off").wait_for("serve.ready")
+
+    @pytest.mark.parametrize("option", ["--mllp", "--http"])
+    def test_an_address_that_is_taken(self, option: str, run: Run, sqlite_url: str) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as taken:
+            address = f"127.0.0.1:{taken.getsockname()[1]}"
+            words = {"--mllp": "127.0.0.1:0", "--http": "off", option: address}
+            result = run("serve", "--database", sqlite_url, *(word for pair in words.items() for word in pair))
+        assert result.code == 2
+        assert result.err.endswith(
+            f"Cannot listen on {address}: Address already in use. Choose another address ({option}).\n"
+        )
+
+    def test_a_schema_newer_than_the_code(self, run: Run, sqlite_url: str) -> None:
+        connection = sqlite3.connect(sqlite_url.removeprefix("sqlite:///"))
+        with connection:
+            connection.execute("UPDATE alembic_version SET version_num = '9999'")
+        connection.close()
+        result = run("serve", "--database", sqlite_url)
+        assert result.code == 3
+        assert "newer than this pam-receiver" in result.err
+
+    def test_a_server_that_is_behind_names_the_command(self, run: Run, bare_postgres_url: str) -> None:
+        result = run("serve", "--database", bare_postgres_url)
+        assert result.code == 3
+        assert "pam-receiver db upgrade" in result.err
+        assert migrate.current(bare_postgres_url) is None
+
+    def test_a_folder_that_is_not_there(self, run: Run) -> None:
+        result = run("serve", "--database", "sqlite:///no/such/folder/pam.db")
+        assert result.code == 3
+        assert not os.path.exists("no")
+
+
+class TestLog:
+    def test_each_line_is_json_and_none_tells_who_a_patient_is(
+        self, serve: Serve, scenes: dict[str, Scene], sqlite_url: str
+    ) -> None:
+        daemon = serve("--database", sqlite_url, "--http", "off", "--environment", "test", "--log-level", "debug")
+        ready = daemon.wait_for("serve.ready")
+        asyncio.run(exchange(split_address(ready["mllp"]), *(scene.raw for scene in scenes.values())))
+        assert daemon.end() == 0
+        daemon.wait_for("serve.stopped")
+        said = json.dumps(daemon.entries)
+        assert sum(entry["log"] == "message.answered" for entry in daemon.entries) == len(scenes)
+        for trait in ("KERGUELEN", "ANNE", "TANGUY", "1959", "2590144109000", "44109", "PID|"):
+            assert trait not in said
