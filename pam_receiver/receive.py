@@ -44,6 +44,7 @@ log = logging.getLogger("pam_receiver.receive")
 _GENERAL: Final = frozenset(rule.id for rule in profile_rules.GENERIC)
 
 _MOST_CONFLICTS: Final = 5  # tries of a batch that another writer overtook
+_MOST_CONFLICTS_ALONE: Final = 25  # of a message by itself: overtaken that often, it is no race any more
 
 CONTROL_ID_REUSED: Final = Rule(
     id="control-id-reused",
@@ -69,6 +70,7 @@ INTERNAL_ERROR: Final = Rule(
     en="Failure of the receiver on this message: nothing was stored; tell its operator.",
     spec="HL7 v2.5 §2.9.2.2",
 )
+_FAILED: Final = (INTERNAL_ERROR.at(),)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,9 +100,9 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class AnswerStyle:
-    """How acknowledgements speak. ``lang``: ``None`` follows MSH-19, which is French unless it says EN."""
+    """How acknowledgements speak. ``lang``: to a sender whose MSH-19 does not say EN; one that does has English."""
 
-    lang: Lang | None = None
+    lang: Lang = "fr"
     which: Literal["all", "errors"] = "all"
 
 
@@ -141,6 +143,8 @@ class _Understood:
 
 def _join(findings: tuple[Finding, ...], more: tuple[Finding, ...]) -> tuple[Finding, ...]:
     """Add what a later step says; where it says why, the profile's general word for the same fault falls away."""
+    if not more or all(each.rule not in _GENERAL for each in findings):
+        return (*findings, *more)
     said = {(each.at, each.code) for each in more}
     kept = (each for each in findings if each.rule not in _GENERAL or (each.at, each.code) not in said)
     return (*kept, *more)
@@ -158,7 +162,7 @@ def _understand(raw: bytes, profiles: ProfileSet, asked: ReadingRules) -> _Under
         return _Understood(header, findings, AckCode.AR, reading, message.encoding)
     checked = check_message(message, profiles.select(header))
     missing = () if header.control_id else (CONTROL_ID_MISSING.at(Location("MSH", 1, 10)),)
-    findings = _join((*message.findings, *missing, *checked), reading.findings)
+    findings = _join((*message.findings, *checked), (*missing, *reading.findings))
     code = AckCode.AE if any(finding.is_error for finding in findings) else None
     return _Understood(header, findings, code, reading, message.encoding)
 
@@ -278,7 +282,7 @@ class Receiver:
                 understood = _understand(incoming.raw, self._profiles, self._reading)
             except Exception as error:  # noqa: BLE001 - one message must not stop the others; nothing of it is logged
                 _log_failure(error, message_id)
-                understood = _Understood(read_header_loosely(incoming.raw), (INTERNAL_ERROR.at(),), AckCode.AR)
+                understood = _Understood(read_header_loosely(incoming.raw), _FAILED, AckCode.AR)
         key = b""
         if understood.control_id:
             named = "\0".join((*understood.sender, understood.control_id))
@@ -288,30 +292,29 @@ class Receiver:
     def _keep(self, reads: Sequence[_Read]) -> tuple[Outcome, ...]:
         """Settle and write a batch in one transaction, again when another writer was faster.
 
-        When the database refuses a value, the batch is halved until the message that holds it stands alone: that one
-        is refused, and the others are kept.
+        When the database refuses a value, or the batch conflicts every time, it is halved until the message at fault
+        stands alone: that one is refused, and the others are kept.
         """
-        for attempt in range(1, _MOST_CONFLICTS + 1):
+        most = _MOST_CONFLICTS if len(reads) > 1 else _MOST_CONFLICTS_ALONE
+        for attempt in range(1, most + 1):
             try:
                 return self._keep_once(reads)
-            except StoreConflict:
-                if attempt == _MOST_CONFLICTS:
-                    raise
             except StoreUnavailable:
                 raise
             except StoreError as error:
-                return self._isolate(reads, error)
-        raise AssertionError  # not reached: the last conflict was raised
+                if not isinstance(error, StoreConflict) or attempt == most:
+                    return self._isolate(reads, error)
+        raise AssertionError  # not reached: the last conflict was isolated
 
     def _isolate(self, reads: Sequence[_Read], error: StoreError) -> tuple[Outcome, ...]:
         if len(reads) > 1:
             half = len(reads) // 2
             return (*self._keep(reads[:half]), *self._keep(reads[half:]))
         read = reads[0]
-        if read.understood.findings == (INTERNAL_ERROR.at(),):
+        if read.understood.findings == _FAILED:
             raise error  # even the refusal cannot be journalled
         _log_failure(error, read.message_id)
-        refused = replace(read.understood, findings=(INTERNAL_ERROR.at(),), code=AckCode.AR)
+        refused = replace(read.understood, findings=_FAILED, code=AckCode.AR)
         return self._keep([replace(read, understood=refused)])
 
     def _keep_once(self, reads: Sequence[_Read]) -> tuple[Outcome, ...]:
@@ -334,7 +337,7 @@ class Receiver:
             return self._settle_one(read, known, receipts)
         except Exception as error:  # noqa: BLE001 - one message must not stop the others; nothing of it is logged
             _log_failure(error, read.message_id)
-            return self._answer(read, AckCode.AR, (INTERNAL_ERROR.at(),))
+            return self._answer(read, AckCode.AR, _FAILED)
 
     def _settle_one(self, read: _Read, known: Known, receipts: dict[bytes, list[Receipt]]) -> _Settled:
         understood = read.understood
@@ -372,7 +375,7 @@ class Receiver:
             Verdict(code, findings),
             control_id=ack_control_id(read.message_id),
             at=self._now().astimezone(self._reading.timezone),
-            lang=self._answers.lang or ("en" if wants_english else "fr"),
+            lang="en" if wants_english else self._answers.lang,
             which=self._answers.which,
         )
         return _Settled(read, code, findings, ack, decision, seen)

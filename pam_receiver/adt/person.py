@@ -93,6 +93,9 @@ def _read_identifier(read: Identifiers, cx: CX, at: Location, default_authority:
             return
         read.findings.append(rules.AUTHORITY_ASSUMED.at(_part(at, 4)))
         authority = default_authority
+    if type_ == PI and authority.universal_id in INS_OIDS:
+        read.findings.append(rules.IPP_UNDER_INS_OID.at(_part(at, 5)))
+        return
     if value == ERASED:
         read.erased.append((type_, authority))
         return
@@ -228,14 +231,15 @@ def _read_birth_date(traits: _Traits, pid: Segment) -> None:
 
 
 def _read_birth_place(traits: _Traits, pid: Segment) -> None:
-    """Read the COG of the address of type BDL: XAD-9.
+    """Read the COG of the address of type BDL: XAD-9; of several, the first that holds one.
 
     Spec: IHE PAM FR 2.11.2 §6.6.6; IHE France, Constraints on HL7 data types 1.8.2 §N.6.
     """
     if pid.field(11).is_null:
         traits.set(Trait.BIRTH_PLACE_CODE, ERASED, pid.location(11))
         return
-    for rep, code in _birth_places(pid):
+    places = list(_birth_places(pid))
+    for rep, code in [each for each in places if each[1]] or places:
         traits.set(Trait.BIRTH_PLACE_CODE, code, pid.location(11, rep.number, 9))
         return
     traits.set(Trait.BIRTH_PLACE_CODE, None, pid.location(11))

@@ -101,36 +101,35 @@ def _read_date(message: Message, pid: Segment, tz: tzinfo) -> Interval | None:
     return None
 
 
-def _pairs(message: Message) -> Iterator[tuple[Segment, Segment | None]]:
-    """Each PID with the MRG that follows it, before the next PID."""
-    pid: Segment | None = None
+def _groups(message: Message) -> list[tuple[Segment, list[Segment]]]:
+    """Each PID with the MRG that follow it, before the next PID. To an only PID belong all, wherever they stand."""
+    pids = message.named("PID")
+    if len(pids) == 1:
+        return [(pids[0], list(message.named("MRG")))]
+    groups: list[tuple[Segment, list[Segment]]] = []
     for segment in message.segments:
         if segment.name == "PID":
-            if pid is not None:
-                yield pid, None
-            pid = segment
-        elif segment.name == "MRG" and pid is not None:
-            yield pid, segment
-            pid = None
-    if pid is not None:
-        yield pid, None
+            groups.append((segment, []))
+        elif segment.name == "MRG" and groups:
+            groups[-1][1].append(segment)
+    return groups
 
 
 def _read_merge(message: Message, header: Header, asked: ReadingRules) -> tuple[Event | None, tuple[Finding, ...]]:
     """Read the groups of an A40. HL7 allows several, IHE one. Spec: ITI TF-2 §3.30.4; HL7 v2.5 §3.3.40."""
     groups: list[MergeGroup] = []
     findings: list[Finding] = []
-    for pid, mrg in _pairs(message):
+    for pid, mrgs in _groups(message):
         person, said = read_person(message, header, pid, default_authority=asked.default_authority, has_zfd=False)
         findings += said
-        if mrg is None:
+        if not mrgs:
             findings.append(rules.MRG_MISSING.at(Location("MRG", pid.sequence)))
-            continue
-        old = read_identifiers(mrg, 1, asked.default_authority)
-        findings += old.findings
-        if not old.identifiers:
-            findings.append(rules.MRG_1_MISSING.at(mrg.location(1)))
-        groups.append(MergeGroup(person, tuple(old.identifiers), mrg.location(1)))
+        for mrg in mrgs:
+            old = read_identifiers(mrg, 1, asked.default_authority)
+            findings += old.findings
+            if not old.identifiers:
+                findings.append(rules.MRG_1_MISSING.at(mrg.location(1)))
+            groups.append(MergeGroup(person, tuple(old.identifiers), mrg.location(1)))
     return Merge(tuple(groups)), tuple(findings)
 
 

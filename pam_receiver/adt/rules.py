@@ -94,6 +94,14 @@ IDENTIFIER_WITHOUT_TYPE: Final = Rule(
     "Identifier without a type (CX-5): taken for an IPP; send PI.",
     "IHE PAM FR 2.11.2 §6.6.1",
 )
+IPP_UNDER_INS_OID: Final = Rule(
+    "ipp-under-ins-oid",
+    ErrorCode.TABLE_VALUE,
+    _W,
+    "Identifiant de type PI ou sans type (CX-5) sous l'OID d'un INS (CX-4.2) : laissé de côté ; un INS porte le type INS.",
+    "Identifier of type PI or without a type (CX-5) under the OID of an INS (CX-4.2): left out; an INS has the type INS.",
+    "IHE PAM FR 2.11.2 §6.6.1; IHE France, Constraints on HL7 data types 1.8.2 §N.1",
+)
 IDENTIFIER_WITHOUT_AUTHORITY: Final = Rule(
     "identifier-without-authority",
     ErrorCode.REQUIRED_FIELD_MISSING,

@@ -1,6 +1,7 @@
 """``serve``: the daemon, from its settings to its last answer."""
 
 import asyncio
+import gc
 import logging
 import os
 import signal
@@ -92,6 +93,7 @@ async def _run(start: Start, store: "Store", receiver: "Receiver") -> None:
     from pam_receiver.metrics import Metrics
 
     stopping = _watch_signals()
+    gc.freeze()  # profiles and tables live as long as we do: no collection need look at them again
     metrics = Metrics()
     mllp = start.settings.mllp
     async with _web(start, store, metrics) as http:

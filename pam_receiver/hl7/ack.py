@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from functools import lru_cache
 from typing import Final, Literal
 
 from pam_receiver.finding import Finding, Lang, Location, Severity
@@ -59,7 +60,8 @@ def build_ack(
     Spec: HL7 v2.5 §2.9.2, §2.15.5.
     """
     header = header or Header()
-    sentences = header.encoding if find_codec(_first(header.charset, header)) else "ascii"
+    declared = find_codec(_first(header.charset, header))
+    sentences = "ascii" if declared in (None, "ascii") else header.encoding
     errors = [_err(finding, lang, sentences) for finding in _chosen(verdict.findings, which, max_errors)]
     segments = [_msh(header, control_id, at), f"MSA|{verdict.code}|{_echo(header.control_id, header)}", *errors]
     text = "".join(f"{segment}\r" for segment in segments)
@@ -122,7 +124,9 @@ def _translate(raw: str, theirs: Separators) -> str:
 
 def _clean(text: str, most: int = _MOST_ECHOED) -> str:
     """Drop control characters and field separators, and cut at ``most`` signs without leaving half an escape."""
-    clean = _CONTROL_OR_TAB.sub("", text).replace(STANDARD.field, "")
+    clean = text
+    if not text.isprintable() or STANDARD.field in text:
+        clean = _CONTROL_OR_TAB.sub("", text).replace(STANDARD.field, "")
     if len(clean) <= most:
         return clean
     cut = clean[:most]
@@ -142,6 +146,7 @@ def _chosen(findings: Iterable[Finding], which: Literal["all", "errors"], most: 
     return [*chosen[:most], rules.FINDINGS_NOT_SHOWN.at(count=len(rest), errors=sum(f.is_error for f in rest))]
 
 
+@lru_cache(maxsize=1024)  # a feed breaks the same few rules at the same places; no finding holds patient data
 def _err(finding: Finding, lang: Lang, encoding: str) -> str:
     code = f"{finding.code.value}^{finding.code.display}^HL70357"
     text = _clean(escape(fold(finding.text(lang), encoding)), _MOST_TEXT)

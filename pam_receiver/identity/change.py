@@ -8,12 +8,12 @@ from dataclasses import replace
 from pam_receiver.finding import Location
 from pam_receiver.identity import rules
 from pam_receiver.identity.draft import Draft
-from pam_receiver.identity.identifiers import PI, PatientIdentifier
+from pam_receiver.identity.identifiers import PI, Ins, PatientIdentifier, distinct
 from pam_receiver.identity.ins import end_ins
 from pam_receiver.identity.locate import locate, say_absorbed
 from pam_receiver.identity.model import ChangeIdentifier, EndReason, Identity, Person, SentIdentifier, UpdateKind
 from pam_receiver.identity.status import Declared, IdentityStatus
-from pam_receiver.identity.update import follow, follow_activity, merge_authority, unqualified
+from pam_receiver.identity.update import follow, follow_activity, follow_codes, merge_authority, unqualified
 
 
 def decide_change(draft: Draft, event: ChangeIdentifier) -> None:
@@ -24,9 +24,9 @@ def decide_change(draft: Draft, event: ChangeIdentifier) -> None:
     ipps = [each for each in event.old if each.identifier.type == PI]
     others = [each for each in event.old if each.identifier.type != PI]
     if ipps:
-        _renumber(draft, event.person, ipps)
+        _renumber(draft, event, ipps)
     if others and not draft.is_refused():
-        _change_others(draft, event.person, others)
+        _change_others(draft, event, others)
     if event.old_ins and not draft.is_refused():
         _change_ins(draft, event)
 
@@ -34,10 +34,18 @@ def decide_change(draft: Draft, event: ChangeIdentifier) -> None:
 # ------------------------------------------------------------------------------------------------------------ IPP
 
 
-def _renumber(draft: Draft, person: Person, old: list[SentIdentifier]) -> None:
-    if not person.ipps:
-        draft.add(rules.NO_IPP.at(person.at))
+def _without_old(event: ChangeIdentifier) -> Person:
+    """Return what PID-3 brings: what MRG-1 names too is obsolete, not new. Spec: IHE PAM FR 2.11.2 §4.1."""
+    old = {each.identifier.key for each in event.old}
+    brought = tuple(each for each in event.person.identifiers if each.identifier.key not in old)
+    return replace(event.person, identifiers=brought)
+
+
+def _renumber(draft: Draft, event: ChangeIdentifier, old: list[SentIdentifier]) -> None:
+    if not event.person.ipps:
+        draft.add(rules.NO_IPP.at(event.person.at))
         return
+    person = _without_old(event)
     for sent in old:
         identity = draft.known.find_by_ipp(sent.identifier, draft.occasion.sender)
         if identity is None:
@@ -56,32 +64,34 @@ def _renumber_one(draft: Draft, identity: Identity, old: SentIdentifier, person:
         if holder is not None and holder.id != identity.id:
             draft.add(rules.NEW_IDENTIFIER_HELD.at(each.at))
             return
-    new = _pick_new(draft, identity.identifiers, old, person)
-    if new is None:
+    candidates = _candidates(draft, old, person)
+    if not candidates:
         draft.add(rules.CHANGE_WITHOUT_NEW.at(old.at))
         return
     if not _holds(draft, identity.ipps, old.identifier):
-        is_done = _holds(draft, identity.ipps, new.identifier)
+        is_done = any(_holds(draft, identity.ipps, each.identifier) for each in candidates)
         draft.add(rules.CHANGE_DONE.at(old.at) if is_done else rules.RENUMBERED.at(old.at))
         return
+    new = _pick_new(draft, identity.identifiers, candidates)
     draft.put(identity, replace(identity, identifiers=_exchange(draft, identity.identifiers, old, new)))
 
 
-def _pick_new(
-    draft: Draft, held: tuple[PatientIdentifier, ...], old: SentIdentifier, person: Person
-) -> SentIdentifier | None:
-    """Return what ``old`` becomes: of its type and authority in PID-3, rather one that is new to this identity."""
+def _candidates(draft: Draft, old: SentIdentifier, person: Person) -> list[SentIdentifier]:
+    """Return what ``old`` may become: the others of its type and authority in PID-3."""
     keys = _keys(draft, old.identifier)
-    candidates = [
+    return [
         each
         for each in person.identifiers
         if each.identifier.type == old.identifier.type
         and each.identifier.value != old.identifier.value
         and not keys.isdisjoint(_keys(draft, each.identifier))
     ]
+
+
+def _pick_new(draft: Draft, held: tuple[PatientIdentifier, ...], candidates: list[SentIdentifier]) -> SentIdentifier:
+    """Return the one of ``candidates`` that an identifier becomes, rather one that is new to this identity."""
     in_force = tuple(each for each in held if each.active)
-    fresh = [each for each in candidates if not _holds(draft, in_force, each.identifier)]
-    return next(iter(fresh or candidates), None)
+    return next((each for each in candidates if not _holds(draft, in_force, each.identifier)), candidates[0])
 
 
 def _exchange(
@@ -98,7 +108,7 @@ def _exchange(
             is_there = True
         else:
             after.append(each)
-    return tuple(after) if is_there else (*after, new.identifier)
+    return distinct(after if is_there else (*after, new.identifier))
 
 
 def _keys(draft: Draft, identifier: PatientIdentifier) -> set[str]:
@@ -113,21 +123,23 @@ def _holds(draft: Draft, held: tuple[PatientIdentifier, ...], sent: PatientIdent
     return any(_is_same(draft, each, sent) for each in held)
 
 
-def _change_others(draft: Draft, person: Person, old: list[SentIdentifier]) -> None:
+def _change_others(draft: Draft, event: ChangeIdentifier, old: list[SentIdentifier]) -> None:
     """Change identifiers that locate nobody (NDP, MR …) of the identity that PID-3 names."""
-    found = locate(draft, person)
+    found = locate(draft, event.person)
     if found is None:
         return
+    person = _without_old(event)
     for sent in old:
         identity = draft.known.get(found.identity.id) if found.identity else None
         held = tuple(each for each in identity.identifiers if each.active) if identity else ()
         if identity is None or not _holds(draft, held, sent.identifier):
             draft.add(rules.CHANGE_OF_NOTHING.at(sent.at))
             continue
-        new = _pick_new(draft, identity.identifiers, sent, person)
-        if new is None:
+        candidates = _candidates(draft, sent, person)
+        if not candidates:
             draft.add(rules.CHANGE_WITHOUT_NEW.at(sent.at))
             continue
+        new = _pick_new(draft, identity.identifiers, candidates)
         draft.put(identity, replace(identity, identifiers=_exchange(draft, identity.identifiers, sent, new)))
 
 
@@ -137,8 +149,9 @@ def _change_others(draft: Draft, person: Person, old: list[SentIdentifier]) -> N
 def _change_ins(draft: Draft, event: ChangeIdentifier) -> None:
     """Replace or remove an INS: found by the INS of MRG-1, and checked against the IPP of PID-3."""
     person, at = event.person, event.old_ins[0].at
-    old = {each.matricule for each in event.old_ins if each.matricule}
-    holders = [identity for matricule in sorted(old) for identity in draft.known.find_by_matricule(matricule)]
+    old = {Ins(each.matricule, each.oid) for each in event.old_ins}
+    matricules = sorted({ins.matricule for ins in old})
+    holders = [identity for matricule in matricules for identity in draft.known.find_by_matricule(matricule)]
     identity = _find_owner(draft, person, holders, at)
     if identity is None:
         return
@@ -149,13 +162,17 @@ def _change_ins(draft: Draft, event: ChangeIdentifier) -> None:
     for each in own:
         if each.id != identity.id:  # absorbed by this identity: its INS is the patient's too
             draft.put(each, unqualified(end_ins(each, EndReason.REMOVED, draft.occasion.took_place_at)))
-    new = {each.matricule for each in person.ins if each.matricule}
-    if own and new:
+    is_its_own = any(each.id == identity.id for each in own) or (bool(own) and identity.ins is None)
+    named = {Ins(each.matricule, each.oid) for each in person.ins if each.matricule}
+    if not is_its_own:
+        _change_unknown(draft, identity, person, at, named)
+    elif named - old:
         _replace(draft, identity, person, old)
-    elif own:
-        _remove(draft, identity, person)
+    elif named:  # MRG-1 and PID-3 name the same INS: rules 1 to 3 decide, as for any message
+        draft.add(rules.CHANGE_WITHOUT_NEW.at(at))
+        follow(draft, identity, person, UpdateKind.CHANGE)
     else:
-        _change_unknown(draft, identity, person, at, new)
+        _remove(draft, identity, person)
 
 
 def _find_owner(draft: Draft, person: Person, holders: list[Identity], at: Location) -> Identity | None:
@@ -180,10 +197,16 @@ def _find_owner(draft: Draft, person: Person, holders: list[Identity], at: Locat
     return next(iter(survivors.values()))
 
 
-def _replace(draft: Draft, identity: Identity, person: Person, old: set[str]) -> None:
-    """Follow PID with its new INS; if that one cannot be taken, the old one goes all the same."""
-    after = follow(draft, identity, person, UpdateKind.CHANGE)
-    if after.ins is not None and after.ins.matricule in old:
+def _replace(draft: Draft, identity: Identity, person: Person, old: set[Ins]) -> None:
+    """Follow PID with its new INS; if that one cannot be taken, the old one goes all the same.
+
+    A NIA may become a NIR of the same number, so an INS is compared with its OID. An INS that MRG-1 calls obsolete is
+    none that PID-3 brings.
+    """
+    new = tuple(each for each in person.ins if each.matricule and Ins(each.matricule, each.oid) not in old)
+    after = follow(draft, identity, replace(person, ins=new), UpdateKind.CHANGE)
+    brought = {Ins(each.matricule, each.oid) for each in new}
+    if after.ins is not None and after.ins == identity.ins and after.ins not in brought:
         ended = end_ins(after, EndReason.REMOVED, draft.occasion.took_place_at)
         draft.put(after, unqualified(ended))
 
@@ -203,20 +226,21 @@ def _remove(draft: Draft, identity: Identity, person: Person) -> None:
     after = replace(
         ended,
         status=status,
-        reliability_codes=reliability.codes or ended.reliability_codes,
+        reliability_codes=follow_codes(ended, person),
         active=follow_activity(draft, identity, person, UpdateKind.CHANGE),
     )
     draft.put(identity, after)
 
 
-def _change_unknown(draft: Draft, identity: Identity, person: Person, at: Location, new: set[str]) -> None:
+def _change_unknown(draft: Draft, identity: Identity, person: Person, at: Location, named: set[Ins]) -> None:
     """The INS of MRG-1 is former or unknown here: idempotent, and careful with an INS that is another one."""
     if identity.ins is None:
         draft.add(rules.CHANGE_OF_NOTHING.at(at))
-        _remove(draft, identity, person)
-    elif identity.ins.matricule in new:
+        if not named:
+            _remove(draft, identity, person)
+    elif identity.ins in named:
         draft.add(rules.CHANGE_DONE.at(at))
-    elif person.erases_ins and not new:
+    elif person.erases_ins and not named:
         effect = {
             "effect_fr": "tous ses INS sont retirés ; à vérifier.",
             "effect_en": "all its INS are removed; check it.",

@@ -1,6 +1,7 @@
 """Identifiers of a patient: assigning authority, IPP, INS and its matricule."""
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
@@ -60,6 +61,18 @@ class PatientIdentifier:
     def key(self) -> tuple[str, str, str]:
         """(type, authority key, value): equal keys are one identifier."""
         return (self.type, self.authority.key, self.value)
+
+
+def distinct(identifiers: Iterable[PatientIdentifier]) -> tuple[PatientIdentifier, ...]:
+    """Return each identifier once, in force if any of its copies is.
+
+    One that was known by HD-1 alone becomes a copy when its authority is completed.
+    """
+    found: dict[tuple[str, str, str], PatientIdentifier] = {}
+    for each in identifiers:
+        if each.key not in found or (each.active and not found[each.key].active):
+            found[each.key] = each
+    return tuple(found.values())
 
 
 class InsNature(StrEnum):

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from pam_receiver.identity import rules
 from pam_receiver.identity.draft import Draft
-from pam_receiver.identity.identifiers import PI
+from pam_receiver.identity.identifiers import PI, distinct
 from pam_receiver.identity.locate import date_of, is_in_force, locate, say_absorbed
 from pam_receiver.identity.model import Identity, Merge, MergeGroup, Person, SentIdentifier, UpdateKind
 from pam_receiver.identity.traits import rniv_form
@@ -119,7 +119,7 @@ def _renumber(draft: Draft, source: Identity, sent: SentIdentifier, person: Pers
         replace(each, active=False) if each.type == PI and (each.value, each.authority.key) in old else each
         for each in source.identifiers
     ]
-    after = replace(source, identifiers=(*kept, *(each.identifier for each in person.ipps)))
+    after = replace(source, identifiers=distinct((*kept, *(each.identifier for each in person.ipps))))
     draft.add(rules.MERGE_AS_RENUMBER.at(sent.at))
     draft.put(source, after)
     return after

@@ -291,6 +291,14 @@ IPPS_OF_TWO: Final = Rule(
     "PID-3 names the IPPs of two different identities: nothing is changed; merge them by A40 or correct the IPPs.",
     "IHE PAM FR 2.11.2 §4.1",
 )
+IPP_OF_ANOTHER: Final = Rule(
+    "ipp-of-another-identity",
+    _205,
+    _W,
+    "PID-3 cite aussi l'IPP d'une identité inactive ou absorbée : il reste à celle-ci ; n'envoyer que les IPP du patient en vigueur.",
+    "PID-3 also names the IPP of an inactive or absorbed identity: it stays there; send the IPPs in force of the patient only.",
+    "IHE PAM FR 2.11.2 §4.1; ITI TF-2 §3.30.4",
+)
 ABSORBED: Final = Rule(
     "ipp-of-absorbed-identity",
     _204,

@@ -49,7 +49,7 @@ class StrictTraits:
     birth_place_code: str | None = None
 
     def get(self, trait: Trait) -> str | None:
-        value: str | None = getattr(self, trait.value)
+        value: str | None = getattr(self, trait)
         return value
 
     def items(self) -> Iterator[tuple[Trait, str | None]]:
@@ -77,9 +77,10 @@ _NOT_A_LETTER: Final = re.compile(r"[\s'’‘`´‐‑‒–—-]+")
 
 def rniv_form(text: str) -> str:
     """Return ``text`` as the RNIV compares names: capitals, no accents, hyphen and apostrophe as one space."""
-    bare = unicodedata.normalize("NFD", text.translate(_LIGATURES))
-    letters = "".join(sign for sign in bare if not unicodedata.combining(sign))
-    return _NOT_A_LETTER.sub(" ", letters).strip().upper()
+    if not text.isascii():
+        bare = unicodedata.normalize("NFD", text.translate(_LIGATURES))
+        text = "".join(sign for sign in bare if not unicodedata.combining(sign))
+    return _NOT_A_LETTER.sub(" ", text).strip().upper()
 
 
 # ------------------------------------------------------------------------------------------------ completeness

@@ -6,7 +6,7 @@ from typing import Final
 from pam_receiver.finding import Finding, Severity
 from pam_receiver.identity import rules
 from pam_receiver.identity.draft import Draft
-from pam_receiver.identity.identifiers import PI, InsNature, PatientIdentifier
+from pam_receiver.identity.identifiers import PI, InsNature, PatientIdentifier, distinct
 from pam_receiver.identity.ins import Admitted, admit_ins, check_ins, end_ins, is_outdated, replace_ins
 from pam_receiver.identity.locate import locate
 from pam_receiver.identity.model import Delete, EndReason, Identity, Person, Update, UpdateKind
@@ -84,8 +84,8 @@ def follow(draft: Draft, before: Identity | None, person: Person, kind: UpdateKi
         traits=held.traits.follow(_with_list(draft, held.traits, person, is_qualified=taken.ins is not None)),
         used_family_name=_said(person.used_family_name, held.used_family_name),
         used_given_name=_said(person.used_given_name, held.used_given_name),
-        identifiers=_follow_identifiers(draft, after.identifiers, person),
-        reliability_codes=person.reliability.codes or held.reliability_codes,
+        identifiers=_follow_identifiers(draft, after, person),
+        reliability_codes=follow_codes(held, person),
         active=follow_activity(draft, held, person, kind),
     )
     draft.add(*check_birth_place(person.traits, person.places))
@@ -102,6 +102,12 @@ def _said(said: str | None, held: str | None) -> str | None:
     return held if said is None else said or None
 
 
+def follow_codes(held: Identity, person: Person) -> tuple[str, ...]:
+    """Return the codes of PID-32 after a message: none leaves them, and another order of the same says nothing new."""
+    said = person.reliability.codes
+    return said if said and set(said) != set(held.reliability_codes) else held.reliability_codes
+
+
 # ------------------------------------------------------------------------------------------------ INS and status
 
 
@@ -111,7 +117,8 @@ def _admit(draft: Draft, held: Identity, person: Person) -> Admitted:
     if admitted.ins is not None and is_outdated(admitted.ins, held, draft.occasion.dated):
         draft.alert(held, rules.INS_OUTDATED.at(admitted.at))
         return _LEFT_OUT
-    return admitted
+    superseded = (each for each in admitted.superseded if not is_outdated(each, held, draft.occasion.dated))
+    return replace(admitted, superseded=tuple(superseded))
 
 
 def _judge(
@@ -239,14 +246,18 @@ def _with_list(draft: Draft, held: StrictTraits, person: Person, *, is_qualified
     return replace(said, birth_given_names=first)
 
 
-def _follow_identifiers(
-    draft: Draft, held: tuple[PatientIdentifier, ...], person: Person
-) -> tuple[PatientIdentifier, ...]:
+def _follow_identifiers(draft: Draft, identity: Identity, person: Person) -> tuple[PatientIdentifier, ...]:
     """Return the identifiers held and those sent. One not sent stays; ``""`` ends those of its type and authority,
-    save an IPP, which changes by A47 and A40 only.
+    save an IPP, which changes by A47 and A40 only. An IPP belongs to one identity for ever: that of an inactive or
+    absorbed one, named beside, stays there.
     """
-    after = list(held)
+    after = list(identity.identifiers)
     for sent in person.identifiers:
+        if sent.identifier.type == PI:
+            holder = draft.known.find_by_ipp(sent.identifier, draft.occasion.sender)
+            if holder is not None and holder.id != identity.id:
+                draft.add(rules.IPP_OF_ANOTHER.at(sent.at))
+                continue
         index = _index_of(draft, after, sent.identifier)
         if index is None:
             after.append(sent.identifier)
@@ -256,7 +267,7 @@ def _follow_identifiers(
         for index, each in enumerate(after):
             if type_ != PI and (each.type, each.authority.key) == (type_, authority.key):
                 after[index] = replace(each, active=False)
-    return tuple(after)
+    return distinct(after)
 
 
 def _index_of(draft: Draft, held: list[PatientIdentifier], sent: PatientIdentifier) -> int | None:
