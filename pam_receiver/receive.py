@@ -35,7 +35,7 @@ from pam_receiver.identity.model import (
 )
 from pam_receiver.ids import MessageIds, ack_control_id, safe_control_id
 from pam_receiver.profile import rules as profile_rules
-from pam_receiver.profile.check import check_message
+from pam_receiver.profile.check import MOST_FINDINGS, check_message
 from pam_receiver.profile.load import ProfileSet
 from pam_receiver.store import MessageRecord, Receipt, Store, StoreConflict, StoreError, StoreUnavailable, Transaction
 
@@ -150,6 +150,15 @@ def _join(findings: tuple[Finding, ...], more: tuple[Finding, ...]) -> tuple[Fin
     return (*kept, *more)
 
 
+def _bounded(findings: tuple[Finding, ...]) -> tuple[Finding, ...]:
+    """Return the findings, of very many the errors first, and one that counts those left out."""
+    if len(findings) <= MOST_FINDINGS:
+        return findings
+    ordered = sorted(findings, key=lambda each: not each.is_error)
+    kept, rest = ordered[: MOST_FINDINGS - 1], ordered[MOST_FINDINGS - 1 :]
+    return (*kept, wire.FINDINGS_NOT_SHOWN.at(count=len(rest), errors=sum(each.is_error for each in rest)))
+
+
 def _understand(raw: bytes, profiles: ProfileSet, asked: ReadingRules) -> _Understood:
     try:
         message = parse_message(raw)
@@ -164,7 +173,7 @@ def _understand(raw: bytes, profiles: ProfileSet, asked: ReadingRules) -> _Under
     missing = () if header.control_id else (CONTROL_ID_MISSING.at(Location("MSH", 1, 10)),)
     findings = _join((*message.findings, *checked), (*missing, *reading.findings))
     code = AckCode.AE if any(finding.is_error for finding in findings) else None
-    return _Understood(header, findings, code, reading, message.encoding)
+    return _Understood(header, _bounded(findings), code, replace(reading, findings=()), message.encoding)
 
 
 @dataclass(frozen=True, slots=True)
@@ -368,7 +377,7 @@ class Receiver:
         decision: Decision = NOTHING,
         seen: tuple[SeenAuthority, ...] = (),
     ) -> _Settled:
-        header = read.understood.header
+        header, findings = read.understood.header, _bounded(findings)
         wants_english = header is not None and header.language.strip().upper().startswith("EN")
         ack = build_ack(
             header,
@@ -409,7 +418,7 @@ def _named(event: Event) -> tuple[list[SentIdentifier], list[SentIns]]:
 
 def _authorities(event: Event, sender: tuple[str, str]) -> list[SeenAuthority]:
     authorities = {each.identifier.authority for each in _named(event)[0]}
-    return [SeenAuthority(sender, each) for each in authorities if each.namespace_id and each.universal_id]
+    return [SeenAuthority(sender, each) for each in authorities if each.namespace_id]
 
 
 def _load(tx: Transaction, reads: Sequence[_Read]) -> tuple[Known, dict[bytes, list[Receipt]]]:

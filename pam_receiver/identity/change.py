@@ -54,6 +54,8 @@ def _renumber(draft: Draft, event: ChangeIdentifier, old: list[SentIdentifier]) 
             draft.add(say_absorbed(draft.known.find_merge(identity), sent.at))
         else:
             _renumber_one(draft, identity, sent, person)
+            if not event.old_ins:
+                _follow_downgrade(draft, draft.known.get(identity.id), person)
         if draft.is_refused():
             return
 
@@ -74,6 +76,20 @@ def _renumber_one(draft: Draft, identity: Identity, old: SentIdentifier, person:
         return
     new = _pick_new(draft, identity.identifiers, candidates)
     draft.put(identity, replace(identity, identifiers=_exchange(draft, identity.identifiers, old, new)))
+
+
+def _follow_downgrade(draft: Draft, identity: Identity, person: Person) -> None:
+    """Without a word on the INS, PID-32 may still say that the identity is qualified no more: its INS ends.
+
+    Spec: DMN INS 34.
+    """
+    reliability = person.reliability
+    is_unqualified = reliability.forces_provisoire or reliability.declared in (Declared.PROV, Declared.VIDE)
+    if identity.ins is not None and is_unqualified:
+        draft.alert(identity, rules.INS_INVALIDATED.at(reliability.at))
+        ended = end_ins(identity, EndReason.NOT_QUALIFIED, draft.occasion.took_place_at)
+        codes = follow_codes(identity, person, UpdateKind.CHANGE)
+        draft.put(identity, replace(ended, status=IdentityStatus.PROVISOIRE, reliability_codes=codes))
 
 
 def _candidates(draft: Draft, old: SentIdentifier, person: Person) -> list[SentIdentifier]:
@@ -108,7 +124,7 @@ def _exchange(
             is_there = True
         else:
             after.append(each)
-    return distinct(after if is_there else (*after, new.identifier))
+    return distinct(after if is_there else (*after, draft.known.resolve(new.identifier, draft.occasion.sender)))
 
 
 def _keys(draft: Draft, identifier: PatientIdentifier) -> set[str]:
@@ -226,7 +242,7 @@ def _remove(draft: Draft, identity: Identity, person: Person) -> None:
     after = replace(
         ended,
         status=status,
-        reliability_codes=follow_codes(ended, person),
+        reliability_codes=follow_codes(ended, person, UpdateKind.CHANGE),
         active=follow_activity(draft, identity, person, UpdateKind.CHANGE),
     )
     draft.put(identity, after)

@@ -76,28 +76,20 @@ def distinct(identifiers: Iterable[PatientIdentifier]) -> tuple[PatientIdentifie
 
 
 class InsNature(StrEnum):
-    """What kind of matricule an OID stands for. Spec: IHE France, Constraints on HL7 data types 1.8.2 §N.1."""
+    """What kind of matricule an INS is. Spec: IHE France, Constraints on HL7 data types 1.8.2 §N.1."""
 
     NIR = "NIR"
     NIA = "NIA"
-    NIR_TEST = "NIR-TEST"
-    NIR_DEMO = "NIR-DEMO"
 
 
 INS_OIDS: Final[dict[str, InsNature]] = {  # IHE France, Constraints on HL7 data types 1.8.2 §N.1
     "1.2.250.1.213.1.4.8": InsNature.NIR,
     "1.2.250.1.213.1.4.9": InsNature.NIA,
-    "1.2.250.1.213.1.4.10": InsNature.NIR_TEST,
-    "1.2.250.1.213.1.4.11": InsNature.NIR_DEMO,
+    "1.2.250.1.213.1.4.10": InsNature.NIR,  # of test
+    "1.2.250.1.213.1.4.11": InsNature.NIR,  # of demonstration
 }
-PRODUCTION_NATURES: Final = frozenset({InsNature.NIR, InsNature.NIA})
+PRODUCTION_OIDS: Final = frozenset({"1.2.250.1.213.1.4.8", "1.2.250.1.213.1.4.9"})
 
-_INS_NAMESPACES: Final[dict[InsNature, str]] = {
-    InsNature.NIR: "ASIP-SANTE-INS-NIR",
-    InsNature.NIA: "ASIP-SANTE-INS-NIA",
-    InsNature.NIR_TEST: "ASIP-SANTE-INS-NIR",
-    InsNature.NIR_DEMO: "ASIP-SANTE-INS-NIR",
-}
 _MATRICULE: Final = re.compile(r"[0-9]{5}(?:[0-9]{2}|2[AB])[0-9]{8}")
 
 
@@ -114,11 +106,11 @@ class Ins:
 
     @property
     def is_production(self) -> bool:
-        return self.nature in PRODUCTION_NATURES
+        return self.oid in PRODUCTION_OIDS
 
     def as_former(self) -> PatientIdentifier:
         """The identifier under which this INS stays known once another has replaced it."""
-        authority = AssigningAuthority(_INS_NAMESPACES[self.nature], self.oid, "ISO")
+        authority = AssigningAuthority(f"ASIP-SANTE-INS-{self.nature}", self.oid, "ISO")
         return PatientIdentifier(self.matricule, INS, authority, active=False)
 
 

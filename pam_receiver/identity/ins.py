@@ -18,12 +18,12 @@ from pam_receiver.identity.identifiers import (
 from pam_receiver.identity.model import EndedIns, EndReason, Identity, Interval, Policy, SentIns
 from pam_receiver.identity.traits import StrictTraits, find_disagreements
 
-_RANKS: Final = {  # IHE PAM FR 2.11.2 §4.4.1: of NIR and NIA, the NIR
-    InsNature.NIR: 0,
-    InsNature.NIR_TEST: 1,
-    InsNature.NIR_DEMO: 2,
-    InsNature.NIA: 3,
-}
+_PREFERENCE: Final = (  # IHE PAM FR 2.11.2 §4.4.1: of NIR and NIA, the NIR
+    "1.2.250.1.213.1.4.8",
+    "1.2.250.1.213.1.4.10",
+    "1.2.250.1.213.1.4.11",
+    "1.2.250.1.213.1.4.9",
+)
 _DISAGREEMENTS: Final = {
     "sex": ("le sexe", "sex"),
     "date": ("la date de naissance", "birth date"),
@@ -61,8 +61,8 @@ def admit_ins(sent: Iterable[SentIns], policy: Policy, *, held: Ins | None) -> A
             usable.setdefault(Ins(each.matricule, each.oid), each.at)
     if not usable:
         return Admitted(findings=tuple(findings))
-    best = min(_RANKS[ins.nature] for ins in usable)
-    first, *others = [ins for ins in usable if _RANKS[ins.nature] == best]
+    best = min(_PREFERENCE.index(ins.oid) for ins in usable)
+    first, *others = [ins for ins in usable if _PREFERENCE.index(ins.oid) == best]
     if others:
         findings.append(rules.SEVERAL_INS.at(usable[others[0]]))
         if held not in usable:

@@ -1,6 +1,7 @@
 """What is known when an event is decided: the identities that it names, as earlier messages of the batch left them."""
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
 from pam_receiver.identity.identifiers import PI, AssigningAuthority, PatientIdentifier
 from pam_receiver.identity.model import Decision, Identity, MergeLink, SeenAuthority
@@ -49,16 +50,22 @@ class Known:
     ) -> tuple[AssigningAuthority, ...]:
         """Return the authorities that ``authority`` may mean when ``sender`` says it, the surest first.
 
-        HD-1 alone also means the authority that this sender has sent with that HD-1 and exactly one HD-2.
+        HD-1 alone also means the authority that this sender has sent with that HD-1 and exactly one HD-2; and the other
+        way round, if this sender has sent that HD-1 alone: what another sender means by it is not known.
         """
-        if not authority.namespace_id:
-            return (authority,)
-        seen = self._seen.get((sender, authority.namespace_id), {})
+        seen = self._seen.get((sender, authority.namespace_id), {}) if authority.namespace_id else {}
+        full = tuple(each for each in seen.values() if not each.is_local)
         if authority.is_local:
-            return (*seen.values(), authority) if len(seen) == 1 else (authority,)
-        if seen.keys() <= {authority.key}:
-            return (authority, AssigningAuthority(authority.namespace_id))
+            return (*full, authority) if len(full) == 1 else (authority,)
+        local = tuple(each for each in seen.values() if each.is_local)
+        if all(each.key == authority.key for each in full):
+            return (authority, *local)
         return (authority,)
+
+    def resolve(self, identifier: PatientIdentifier, sender: tuple[str, str]) -> PatientIdentifier:
+        """Return ``identifier`` under the surest authority that ``sender`` may mean."""
+        surest = self.same_authorities(identifier.authority, sender)[0]
+        return identifier if surest.key == identifier.authority.key else replace(identifier, authority=surest)
 
     def find_by_ipp(self, ipp: PatientIdentifier, sender: tuple[str, str]) -> Identity | None:
         """Return the identity that holds this IPP, in force or former, active or not."""
@@ -83,7 +90,7 @@ class Known:
         return identity
 
     def see(self, seen: SeenAuthority) -> bool:
-        """Remember that a sender has named this authority in full; return whether this is new."""
+        """Remember that a sender has named this authority; return whether this is new."""
         known = self._seen.setdefault((seen.sender, seen.authority.namespace_id), {})
         is_new = seen.authority.key not in known
         known.setdefault(seen.authority.key, seen.authority)

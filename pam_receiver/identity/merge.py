@@ -49,6 +49,8 @@ def _decide_group(draft: Draft, group: MergeGroup) -> None:
         follow(draft, None, group.person, UpdateKind.UPDATE)
     elif draft.known.get(target.id).active:
         _compare(draft, target, group.person)
+    else:
+        draft.add(rules.INACTIVE_UPDATED.at(group.person.at))
 
 
 def _find_target(draft: Draft, group: MergeGroup, sources: list[SentIdentifier]) -> Identity | None:
@@ -119,7 +121,8 @@ def _renumber(draft: Draft, source: Identity, sent: SentIdentifier, person: Pers
         replace(each, active=False) if each.type == PI and (each.value, each.authority.key) in old else each
         for each in source.identifiers
     ]
-    after = replace(source, identifiers=distinct((*kept, *(each.identifier for each in person.ipps))))
+    brought = (draft.known.resolve(each.identifier, draft.occasion.sender) for each in person.ipps)
+    after = replace(source, identifiers=distinct((*kept, *brought)))
     draft.add(rules.MERGE_AS_RENUMBER.at(sent.at))
     draft.put(source, after)
     return after

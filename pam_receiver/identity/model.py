@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import Enum, StrEnum
 from typing import Final, Literal
 
@@ -204,8 +204,13 @@ class Occasion:
 
     @property
     def took_place_at(self) -> datetime:
-        """The source's date of the change, at its earliest; our own when it gives none."""
-        return self.dated.earliest if self.dated else self.at
+        """The source's date of the change, at its earliest; our own when it gives none, or one in the future.
+
+        A day is left for clocks and zones: a removal dated far ahead would keep its INS away for ever.
+        """
+        if self.dated is None or self.dated.earliest > self.at + timedelta(days=1):
+            return self.at
+        return self.dated.earliest
 
 
 Incomplete = Literal["reject", "without_ins", "accept"]
@@ -266,7 +271,7 @@ class Decision:
 
 @dataclass(frozen=True, slots=True)
 class SeenAuthority:
-    """A sender (MSH-3, MSH-4) has named ``authority``, which has both HD-1 and HD-2."""
+    """A sender (MSH-3, MSH-4) has named ``authority``, which has HD-1, alone or with HD-2."""
 
     sender: tuple[str, str]
     authority: AssigningAuthority

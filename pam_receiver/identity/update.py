@@ -10,7 +10,7 @@ from pam_receiver.identity.identifiers import PI, InsNature, PatientIdentifier, 
 from pam_receiver.identity.ins import Admitted, admit_ins, check_ins, end_ins, is_outdated, replace_ins
 from pam_receiver.identity.locate import locate
 from pam_receiver.identity.model import Delete, EndReason, Identity, Person, Update, UpdateKind
-from pam_receiver.identity.status import DUPLICATE, Declared, IdentityStatus, deduce
+from pam_receiver.identity.status import DEACTIVATING, DUPLICATE, Declared, IdentityStatus, deduce
 from pam_receiver.identity.traits import (
     StrictTraits,
     Trait,
@@ -56,7 +56,7 @@ def decide_delete(draft: Draft, event: Delete) -> None:
         draft.add(rules.DELETE_OF_UNKNOWN.at(found.at))
         return
     after = end_ins(before, EndReason.DELETED, draft.occasion.took_place_at)
-    draft.alert(before, rules.DELETED.at())
+    draft.alert(before, rules.DELETED.at(found.at))
     draft.put(before, replace(unqualified(after), active=False))
 
 
@@ -85,7 +85,7 @@ def follow(draft: Draft, before: Identity | None, person: Person, kind: UpdateKi
         used_family_name=_said(person.used_family_name, held.used_family_name),
         used_given_name=_said(person.used_given_name, held.used_given_name),
         identifiers=_follow_identifiers(draft, after, person),
-        reliability_codes=follow_codes(held, person),
+        reliability_codes=follow_codes(held, person, kind),
         active=follow_activity(draft, held, person, kind),
     )
     draft.add(*check_birth_place(person.traits, person.places))
@@ -102,10 +102,16 @@ def _said(said: str | None, held: str | None) -> str | None:
     return held if said is None else said or None
 
 
-def follow_codes(held: Identity, person: Person) -> tuple[str, ...]:
-    """Return the codes of PID-32 after a message: none leaves them, and another order of the same says nothing new."""
+def follow_codes(held: Identity, person: Person, kind: UpdateKind) -> tuple[str, ...]:
+    """Return the codes of PID-32 after a message: another order of the same says nothing new.
+
+    None at all leaves them, save DESA and INVA, which an A28 or A31 without them ends.
+    """
     said = person.reliability.codes
-    return said if said and set(said) != set(held.reliability_codes) else held.reliability_codes
+    if said:
+        return said if set(said) != set(held.reliability_codes) else held.reliability_codes
+    ended = DEACTIVATING if kind in _DEMOGRAPHIC else ()
+    return tuple(code for code in held.reliability_codes if code not in ended)
 
 
 # ------------------------------------------------------------------------------------------------ INS and status
@@ -260,7 +266,7 @@ def _follow_identifiers(draft: Draft, identity: Identity, person: Person) -> tup
                 continue
         index = _index_of(draft, after, sent.identifier)
         if index is None:
-            after.append(sent.identifier)
+            after.append(draft.known.resolve(sent.identifier, draft.occasion.sender))
         else:
             after[index] = merge_authority(after[index], sent.identifier)
     for type_, authority in person.erased:

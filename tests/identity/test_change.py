@@ -354,6 +354,13 @@ class TestRenumbered:
         assert one.of("100") == after
         assert (after.ins, after.status, after.traits) == (before.ins, before.status, before.traits)
 
+    @pytest.mark.parametrize("codes", [["PROV"], ["VIDE"], ["VALI", "DOUT"]])
+    def test_no_ins_stays_on_an_identity_that_is_qualified_no_more(self, codes: list[str]) -> None:
+        one = house(qualified("100"))
+        decision = one.accept(a47(who("101", codes=codes), "100"))
+        assert (one.of("101").ins, one.of("101").status) == (None, "provisoire")
+        assert alerts_of(decision) == ["ins-invalidated"]
+
     def test_others_stay(self) -> None:
         one = house(who("100", ipp("9", CLINIC)))
         one.accept(a47(who("101", ipp("9", CLINIC)), "100"))

@@ -12,6 +12,7 @@ from people import (
     OTHER_SENDER,
     SENDER,
     House,
+    a28,
     a31,
     a40,
     house,
@@ -78,10 +79,24 @@ class TestLocalAuthority:
 
     def test_sent_first_is_found_by_the_full_authority_later(self) -> None:
         one = house(who(ipp("100", LOCAL)))
+        one.see(LOCAL)
         assert one.known.find_by_ipp(ipp("100", HOSPITAL), SENDER) == one.of("100", LOCAL)
+
+    def test_of_another_sender_is_not_found_by_the_full_authority(self) -> None:
+        """Two hospitals may both write IPP as HD-1: what the other one means by it is not known."""
+        one = house(who(ipp("100", LOCAL)))
+        one.see(LOCAL)
+        assert one.known.find_by_ipp(ipp("100", HOSPITAL), OTHER_SENDER) is None
+
+    def test_is_kept_under_the_full_authority_that_its_sender_means(self) -> None:
+        one = house(who("100"))
+        one.see(HOSPITAL)
+        one.accept(a28(who(ipp("200", LOCAL))))
+        assert one.of("200", HOSPITAL).identifiers == (ipp("200", HOSPITAL),)
 
     def test_sent_first_is_not_found_by_a_second_authority_of_that_name(self) -> None:
         one = house(who(ipp("100", LOCAL)))
+        one.see(LOCAL)
         one.see(HOSPITAL)
         assert one.known.find_by_ipp(ipp("100", SECOND), SENDER) is None
 

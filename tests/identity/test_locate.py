@@ -158,6 +158,7 @@ class TestAuthorityCompleted:
 
     def test_local_then_full_is_one_identity(self) -> None:
         one = house(who(ipp("100", LOCAL)))
+        one.see(LOCAL)
         decision = one.accept(a31(who(ipp("100", HOSPITAL), codes=["PROV"])))
         assert len(one.identities) == 1
         assert one.of("100", HOSPITAL).identifiers == (ipp("100", HOSPITAL),)

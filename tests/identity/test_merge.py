@@ -309,6 +309,7 @@ class TestInactiveSurvivor:
     def test_stays_inactive(self) -> None:
         one = house(who("100"), who("200"))
         one.accept(a29(who("100")))
-        one.accept(a40(who("100"), "200"))
+        decision = one.accept(a40(who("100"), "200"))
         assert not one.of("100").active
+        assert ("inactive-identity", "W") in graded(decision)
         assert one.of("200").merged_into == one.of("100").id
