@@ -181,7 +181,7 @@ class Intake:
             for waiting, outcome in zip(batch, result, strict=True):
                 self._settle(waiting, outcome)
         if self._queue and self._next_start is None:
-            self._start()
+            self._next_start = self._loop.call_soon(self._start)  # after the answers of this batch have left
 
     def _hold(self, batch: list[_Waiting], failure: StoreUnavailable | StoreConflict) -> None:
         """Put the batch back where it was, to be tried again a little later with what has come in by then."""

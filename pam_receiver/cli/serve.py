@@ -5,7 +5,6 @@ import gc
 import logging
 import os
 import signal
-import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from ipaddress import ip_address
@@ -171,7 +170,7 @@ def _announce(mllp: str, http: str | None, lang: Lang) -> None:
     log.info("serve.ready", extra={"mllp": mllp, "http": http or "off"})
     if not _is_loopback(mllp):
         log.warning("mllp.without_tls", extra={"mllp": mllp})  # names and matricules cross the network in clear
-    if sys.stdout.isatty():
+    if output.is_terminal():
         output.say(text("serve.ready", lang, mllp=mllp, http=http or text("serve.no-http", lang)))
 
 

@@ -46,7 +46,7 @@ class Reads:
     identifiers: AnySelect  # ids
     ended: AnySelect  # ids
     merges: AnySelect  # ids
-    seen: AnySelect  # senders
+    seen: AnySelect  # senders → the five columns that rows.read_seen takes
     receipts: AnySelect  # keys
 
     def pack(self, values: Collection[str]) -> str | list[str]:
@@ -94,6 +94,13 @@ def _make_reads(*, is_sqlite: bool) -> Reads:
     absorbed = select(identity).where(identity.c.merged_into.is_not(None))  # as the index says
     of_identifier = select(identifier).where(_among(identifier.c.identity_id, "ids", is_sqlite=is_sqlite))
     of_ended = select(ended_ins).where(_among(ended_ins.c.identity_id, "ids", is_sqlite=is_sqlite))
+    seen = select(
+        sender_authority.c.sending_application,
+        sender_authority.c.sending_facility,
+        sender_authority.c.namespace_id,
+        sender_authority.c.universal_id,
+        sender_authority.c.universal_id_type,
+    )
     of_merge = select(merge_link).where(_among(merge_link.c.absorbed, "ids", is_sqlite=is_sqlite))
     return Reads(
         is_sqlite=is_sqlite,
@@ -104,7 +111,7 @@ def _make_reads(*, is_sqlite: bool) -> Reads:
         identifiers=of_identifier.order_by(identifier.c.identity_id, identifier.c.position),
         ended=of_ended.order_by(ended_ins.c.identity_id, ended_ins.c.position),
         merges=of_merge.order_by(merge_link.c.at, merge_link.c.message_id),  # the last of each one counts
-        seen=select(sender_authority).where(_among(sender_authority.c.sender_key, "senders", is_sqlite=is_sqlite)),
+        seen=seen.where(_among(sender_authority.c.sender_key, "senders", is_sqlite=is_sqlite)),
         receipts=_receipts(is_sqlite=is_sqlite),
     )
 

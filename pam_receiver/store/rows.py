@@ -1,8 +1,9 @@
 """Between the values of the domain and the rows and JSON values that the store keeps of them."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import fields
 from datetime import datetime
+from functools import lru_cache
 from hashlib import sha256
 from typing import Any, Final
 
@@ -19,6 +20,7 @@ Values = dict[str, object]  # the columns of one row to write
 AnyRow = Row[Any]  # Any: a row of a table built column by column has no static type
 
 _TRAITS: Final = tuple(trait.value for trait in Trait)
+_PLACE: Final = tuple(each.name for each in fields(Location))
 _NO_NUL: Final = str.maketrans({"\0": "\N{REPLACEMENT CHARACTER}"})
 
 
@@ -27,6 +29,8 @@ def storable(text: str) -> str:
 
     For what the journal shows of a message that was refused for it; the raw bytes beside it stay as they came.
     """
+    if text.isascii() and "\0" not in text:
+        return text
     return text.translate(_NO_NUL).encode("utf-8", "replace").decode("utf-8")
 
 
@@ -205,11 +209,15 @@ def finding_json(finding: Finding) -> Json:
         "rule": finding.rule,
         "code": int(finding.code),
         "severity": finding.severity.value,
-        "at": asdict(finding.at) if finding.at is not None else None,
+        "at": _location_json(finding.at) if finding.at is not None else None,
         "fr": finding.fr,
         "en": finding.en,
         "spec": finding.spec,
     }
+
+
+def _location_json(place: Location) -> Json:
+    return {name: getattr(place, name) for name in _PLACE}
 
 
 def finding_from_json(found: Json) -> Finding:
@@ -245,8 +253,12 @@ def seen_values(seen: SeenAuthority) -> Values:
     }
 
 
-def read_seen(row: AnyRow) -> SeenAuthority:
-    return SeenAuthority((row.sending_application, row.sending_facility), read_authority(row))
+@lru_cache(maxsize=1024)  # every batch of a sender reads the same few again
+def read_seen(
+    application: str, facility: str, namespace_id: str, universal_id: str, universal_id_type: str
+) -> SeenAuthority:
+    """Return what a row of ``sender_authority`` says, without its two keys."""
+    return SeenAuthority((application, facility), AssigningAuthority(namespace_id, universal_id, universal_id_type))
 
 
 def _digest(*parts: str) -> str:

@@ -218,7 +218,7 @@ class Transaction:
         if not senders:
             return []
         keys = self._reads.pack([sender_key(sender) for sender in senders])
-        return [read_seen(row) for row in self._connection.execute(self._reads.seen, {"senders": keys})]
+        return [read_seen(*row) for row in self._connection.execute(self._reads.seen, {"senders": keys}).all()]
 
     def _load_receipts(self, repeat_keys: Collection[bytes]) -> dict[bytes, list[Receipt]]:
         found: dict[bytes, list[Receipt]] = {}
