@@ -33,7 +33,7 @@ PYTHONS  := python3.13 python3.12 python3.11 python3
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test lint check cover format bench clean find-python
+.PHONY: help setup demo test lint check cover format docs bench clean find-python
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 22
@@ -62,6 +62,9 @@ cover: $(TOOLS) ## branch coverage of hl7, identity and profile by their own tes
 format: $(TOOLS) ## let ruff write the code as the house writes it
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+docs: $(TOOLS) ## draw the parts of docs/ that come from the code
+	@$(BIN)/python docs/make_reference.py
 
 bench: $(TOOLS) ## messages per second at 1, 8 and 64 connections
 	@$(BIN)/python bench/run.py $(ARGS)
