@@ -100,7 +100,7 @@ def _read_authority(value: object) -> object:
     if not isinstance(value, str):
         return value
     parts = [part.strip() for part in value.split("&")]
-    if not any(parts[:2]) or len(parts) > 3 or any(sign in value for sign in "|^~\\"):
+    if not any(parts[:2]) or len(parts) > 3 or not value.isprintable() or any(sign in value for sign in "|^~\\"):
         raise ValueError("not NAME&OID&ISO")
     return AssigningAuthority(*parts)
 

@@ -125,6 +125,7 @@ class TestWrongValues:
             ("default_authority", "A&B&C&D"),
             ("default_authority", "&&ISO"),
             ("default_authority", "A^B"),
+            ("default_authority", "A\x07"),
             ("max_block_bytes", "12"),
             ("max_block_bytes", "many"),
             ("ack_deadline_s", "0"),

@@ -21,6 +21,7 @@ from pam_receiver.finding import ErrorCode, Location, Severity
 from pam_receiver.hl7.ack import decode_ack
 from pam_receiver.hl7.er7 import encode_message, parse_message
 from pam_receiver.identity.model import Policy
+from pam_receiver.profile.check import MOST_FINDINGS
 from pam_receiver.receive import Incoming, Outcome, Receiver, check_file_message
 from pam_receiver.store import MessageView, Store, StoreConflict, StoreError, StoreUnavailable, Transaction, queries
 
@@ -342,6 +343,32 @@ class TestAnswerStyle:
         (outcome,) = receiver.receive(incoming(adt("", "1").replace(b"EVN|", b"ZVN|")))
         assert {error.severity for error in decode_ack(outcome.ack).errors} == {"E"}
         assert {severity for _, severity in outcome.rules} >= {"E", "W"}
+
+
+class TestManyFindings:
+    """HL7 v2.5 §2.15.5: a sender is told its faults; of thousands, the first and how many more there are."""
+
+    @pytest.fixture
+    def many(self) -> bytes:
+        identifiers = "~".join(["7000101^^^CHU-LYRE&1.2.250.1.999.77&ISO^PI", *["x"] * 5000])
+        return adt("X", "1").replace(b"X^^^CHU-LYRE&1.2.250.1.999.77&ISO^PI", identifiers.encode())
+
+    def test_the_journal_keeps_a_bounded_number(self, store: Store, receiver: Receiver, many: bytes) -> None:
+        assert codes(receiver.receive(incoming(many))) == ["AA"]
+        (line,) = journal(store)
+        assert len(line.findings) == MOST_FINDINGS
+        assert line.findings[-1].rule == "findings-not-shown"
+        assert line.findings[-1].en.startswith("4001 more")
+
+    def test_an_error_among_them_is_kept(self, store: Store, receiver: Receiver, many: bytes) -> None:
+        raw = many.replace(b"KERGUELEN", b"KER\x01GUELEN")
+        assert codes(receiver.receive(incoming(raw))) == ["AE"]
+        (line,) = journal(store)
+        assert [each.rule for each in line.findings if each.is_error] == ["control-character"]
+
+    def test_the_acknowledgement_shows_fifty_and_counts(self, receiver: Receiver, many: bytes) -> None:
+        (outcome,) = receiver.receive(incoming(many))
+        assert [each.rule for each in decode_ack(outcome.ack).errors][50:] == ["findings-not-shown"]
 
 
 class TestGeneralWord:

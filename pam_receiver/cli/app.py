@@ -39,7 +39,7 @@ def build(lang: Lang) -> Any:
         help="help",
         add_completion=False,
         no_args_is_help=True,
-        rich_markup_mode="rich" if sys.stdout.isatty() else None,
+        rich_markup_mode="rich" if output.is_terminal() else None,
         pretty_exceptions_enable=False,
     )
     app.callback()(_root)
@@ -75,6 +75,8 @@ def explain(error: Exception, lang: Lang) -> tuple[str, int]:
             return error.text(lang), DATABASE
         case ProfileError():
             return text("failure.profile", lang, reason=error), USAGE
+        case OSError(strerror=str() as reason):  # of this machine: standard output on a full disk, no more open files
+            return text("failure.machine", lang, reason=reason), UNFORESEEN
         case _:
             name, place = describe(error)
             return text("failure.unforeseen", lang, error=name, place=place), UNFORESEEN

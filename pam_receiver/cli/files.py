@@ -1,5 +1,7 @@
 """HL7 files as people keep them: one or many messages, CR, LF or CRLF, MLLP-framed or not, inside a batch or not."""
 
+import errno
+import os
 import re
 import sys
 from dataclasses import dataclass
@@ -10,7 +12,7 @@ from pam_receiver.hl7.mllp import FrameDecoder
 
 _LINE_END: Final = re.compile(rb"\r\n|\r|\n")
 _BATCH: Final = (b"FHS", b"BHS", b"BTS", b"FTS")  # HL7 v2.5 §2.10.3: envelopes of a batch, no part of a message
-_BLOCK: Final = re.compile(rb"\x0b[\s\x00]*(?:\xef\xbb\xbf)?(?:MSH|FHS|BHS)")  # a VT alone may stand in a value
+_BLOCK: Final = re.compile(rb"\x0b[ \t\r\n\x00]*(?:\xef\xbb\xbf)?(?:MSH|FHS|BHS)")  # a VT alone may stand in a value
 _END_BLOCK: Final = b"\x1c\r"
 _BOM: Final = b"\xef\xbb\xbf"
 
@@ -29,7 +31,13 @@ def read_content(path: Path) -> FileContent:
     Raises:
         OSError: the file cannot be read.
     """
-    return split_messages(sys.stdin.buffer.read() if str(path) == "-" else path.read_bytes())
+    return split_messages(_read_stdin() if str(path) == "-" else path.read_bytes())
+
+
+def _read_stdin() -> bytes:
+    if sys.stdin is None:  # the process was started without one
+        raise OSError(errno.EBADF, os.strerror(errno.EBADF))
+    return sys.stdin.buffer.read()
 
 
 def split_messages(data: bytes) -> FileContent:

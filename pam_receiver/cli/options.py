@@ -29,6 +29,15 @@ class Start:
     lang: Lang
 
 
+def as_typed(word: str) -> str:
+    """Return a word of the command line as text, also when the locale could not read its bytes: then as UTF-8."""
+    try:
+        word.encode()
+    except UnicodeEncodeError:
+        return os.fsencode(word).decode("utf-8", "replace")
+    return word
+
+
 def start(config: Path | None, **options: object) -> Start:
     """Read the settings: these options first.
 

@@ -21,6 +21,11 @@ def prepare_streams() -> None:
             stream.reconfigure(errors="replace")
 
 
+def is_terminal() -> bool:
+    """Whether a person sees standard output; a process may have been started without one."""
+    return sys.stdout is not None and sys.stdout.isatty()
+
+
 def clean(text: str) -> str:
     """Return ``text`` without what a terminal would obey; line ends stay."""
     return _UNSAFE.sub("�", text)
@@ -59,7 +64,7 @@ def print_table(headers: Sequence[str], rows: Sequence[Sequence[str]], *, indent
     ``headers`` may be empty: then no line of headers is printed.
     """
     lines = [[clean(cell) for cell in row] for row in rows]
-    if sys.stdout.isatty():
+    if is_terminal():
         _print_rich(headers, lines, indent=indent)
         return
     for line in align([headers, *lines] if headers else lines):

@@ -45,7 +45,7 @@ def show(
 
     start = options.start(config, database=database, lang=lang)
     with _reading(start) as store:
-        views = _find(store, value, authority, start.lang)
+        views = _find(store, options.as_typed(value), authority, start.lang)
     if as_json:
         found = [identity_json(view) for view in views]
         output.print_json(found[0] if len(found) == 1 else found)
@@ -68,7 +68,7 @@ def history(
 
     start = options.start(config, database=database, lang=lang)
     with _reading(start) as store:
-        views = _find(store, value, authority, start.lang)
+        views = _find(store, options.as_typed(value), authority, start.lang)
         histories = [(view.identity.id, find_history(store, view.identity.id)) for view in views]
     if as_json:
         output.print_json([version_json(one, version) for one, versions in histories for version in versions])
@@ -114,6 +114,7 @@ def message(
     from pam_receiver.store.queries import find_messages
 
     start = options.start(config, database=database, lang=lang)
+    message_id = options.as_typed(message_id)
     with _reading(start) as store:
         found = find_messages(store, message_id)
     if not found:
@@ -130,6 +131,7 @@ def _find(store: "Store", value: str, authority: str | None, lang: Lang) -> "tup
     """Return the identities that hold this value; end the command by a sentence when there is none."""
     from pam_receiver.store.queries import find_identities
 
+    authority = None if authority is None else options.as_typed(authority)
     views = find_identities(store, value, authority)
     if not views and authority is not None:
         output.fail(text("failure.no-identity-there", lang, value=value, authority=authority), 1)

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
@@ -123,18 +123,21 @@ def _read(files: Sequence[Path], lang: Lang) -> list[Outgoing]:
 async def _send_all(outgoing: Sequence[Outgoing], address: "Address", *, timeout_s: float, lang: Lang) -> int:
     """Return the exit code: 0 when every message was answered AA."""
     accepted = answered = 0
-    try:
-        async with connect(address, timeout_s=timeout_s) as line:
+    async with AsyncExitStack() as stack:
+        try:
+            line = await stack.enter_async_context(connect(address, timeout_s=timeout_s))
+        except OSError as error:  # TimeoutError among them
+            output.warn(text("send.no-connection", lang, address=address, reason=_why(error, timeout_s, lang)))
+            return 1
+        try:
             for each in outgoing:
                 wanted = _announce(each, lang)
                 accepted += _show_answer(await line.exchange(each.raw), wanted, lang)
                 answered += 1
-    except NoAnswer as error:
-        reason = text(error.key, lang, seconds=f"{timeout_s:g}")
-        left = len(outgoing) - answered
-        output.warn(text("send.no-answer", lang, address=address, reason=reason, left=left))
-    except OSError as error:  # TimeoutError among them
-        output.warn(text("send.no-connection", lang, address=address, reason=_why(error, timeout_s, lang)))
+        except NoAnswer as error:
+            reason = text(error.key, lang, seconds=f"{timeout_s:g}")
+            left = len(outgoing) - answered
+            output.warn(text("send.no-answer", lang, address=address, reason=reason, left=left))
     return 0 if accepted == len(outgoing) else 1
 
 

@@ -65,6 +65,8 @@ def _exclusive(database: str) -> "Iterator[Store]":
     store = Store.open(database)
     try:
         store.lock_for_serving()
+        with store.begin():
+            pass  # what cannot be written stops the start, rather than every message
         yield store
     finally:
         store.close()

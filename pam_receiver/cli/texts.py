@@ -82,6 +82,7 @@ TEXTS: Final[Mapping[str, tuple[str, str]]] = {  # key: (fr, en)
         "Erreur imprévue ({error}, {place}). Merci de la signaler.",
         "Unforeseen error ({error}, {place}). Please report it.",
     ),
+    "failure.machine": ("Erreur de cette machine : {reason}.", "A failure of this machine: {reason}."),
     "failure.bind": (
         "Impossible d'écouter sur {address} : {reason}. Choisissez une autre adresse ({option}).",
         "Cannot listen on {address}: {reason}. Choose another address ({option}).",

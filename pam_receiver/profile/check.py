@@ -22,6 +22,8 @@ from pam_receiver.profile.model import (
     Usage,
 )
 
+MOST_FINDINGS: Final = 1000  # of one message: 1 MiB can hold some 400 000 faults, and whoever repairs it needs fewer
+
 _FORMS: Final = {  # how a value of the type is written, in French and in English
     "DT": ("AAAA[MM[JJ]]", "YYYY[MM[DD]]"),
     "TS": ("AAAA[MM[JJ[HH[MM[SS]]]]][+ZZZZ]", "YYYY[MM[DD[HH[MM[SS]]]]][+ZZZZ]"),
@@ -35,7 +37,8 @@ _FORMS: Final = {  # how a value of the type is written, in French and in Englis
 def check_message(message: Message, profile: Profile) -> tuple[Finding, ...]:
     """Return everything in which ``message`` departs from ``profile``.
 
-    The event is that of MSH-9.2; of an event that the profile does not accept nothing is said.
+    Of a message that departs in more than :data:`MOST_FINDINGS` places the rest is not looked for. The event is that of
+    MSH-9.2; of an event that the profile does not accept nothing is said.
     """
     plan = profile.plans.get(message.segments[0].value(9, 2) or "")
     return () if plan is None else _Check(message, plan).run()
@@ -56,12 +59,18 @@ class _Check:
         self._check_segments()
         for segment in self._message.segments:
             asked = self._plan.fields.get(segment.name)
+            if self._is_full:
+                break
             if asked is not None:
                 self._check_values(segment, asked)
                 self._check_required(segment, asked)
         for rule in self._plan.rules:
             self._check_condition(rule)
         return tuple(self._findings)
+
+    @property
+    def _is_full(self) -> bool:
+        return len(self._findings) > MOST_FINDINGS
 
     def _check_structure(self) -> None:
         msh, event = self._message.segments[0], self._plan.event
@@ -117,6 +126,8 @@ class _Check:
                 self._check_count(segment, parts, whole, most)
         for index, part in enumerate(parts):
             repetition = index + 1 if len(parts) > 1 else None
+            if self._is_full:
+                return
             if plan.text is not None:
                 self._check_text(segment, _component(segment, part, 1), plan.text, repetition)
             for rule in plan.components:

@@ -55,7 +55,7 @@ def read_url(url: str) -> Target:
     """
     try:
         parsed = make_url(url)
-    except ArgumentError:
+    except (ArgumentError, ValueError):  # ValueError: a port that is no number, brackets that do not close
         raise _bad_url("?") from None
     if parsed.drivername in _POSTGRES_DRIVERS:
         return Target(parsed.set(drivername="postgresql+psycopg"), None)
@@ -63,15 +63,20 @@ def read_url(url: str) -> Target:
     if parsed.drivername not in _SQLITE_DRIVERS:
         raise _bad_url(name)
     file = parsed.database
-    if not file or file == ":memory:" or file.startswith("file:") or parsed.query or parsed.host:
+    if not file or "\0" in file or file == ":memory:" or file.startswith("file:") or parsed.query or parsed.host:
         raise _bad_url(name)
     return Target(parsed.set(drivername="sqlite"), Path(file).absolute())
 
 
 def _name(url: URL) -> str:
     """Return ``url`` to be shown: no password, and no query, which may hold one; no name of a driver."""
-    shown = URL.create(url.get_backend_name(), url.username, None, url.host, url.port, url.database)
-    return shown.render_as_string()
+    username, host, database = (part and _printable(part) for part in (url.username, url.host, url.database))
+    return URL.create(url.get_backend_name(), username, None, host, url.port, database).render_as_string()
+
+
+def _printable(part: str) -> str:
+    """A part of a URL, without the halves of surrogates by which Python tells of bytes that are no text."""
+    return part.encode("utf-8", "replace").decode("utf-8")
 
 
 def _bad_url(name: str) -> StoreSettingError:
@@ -100,7 +105,7 @@ def reading(engine: Engine) -> Engine:
 
 
 def _open_sqlite(path: Path, *, read_only: bool, lock_timeout_s: float) -> Engine:
-    uri = f"file:{quote(str(path))}?mode={'ro' if read_only else 'rw'}"
+    uri = f"file:{quote(os.fsencode(path))}?mode={'ro' if read_only else 'rw'}"
 
     def connect() -> sqlite3.Connection:
         # isolation_level=None: the driver begins nothing by itself, we do

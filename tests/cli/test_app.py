@@ -1,5 +1,8 @@
 """The table of commands: help, version, languages, and what becomes of a failure."""
 
+import errno
+import os
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -9,6 +12,7 @@ import pytest
 from pam_receiver import __version__
 from pam_receiver.cli import app
 from pam_receiver.cli.texts import TEXTS
+from pam_receiver.finding import Lang
 from pam_receiver.profile.lines import ProfileError
 
 from .conftest import Run
@@ -109,6 +113,32 @@ class TestExplain:
         assert result.code == 70
         assert result.err.startswith("Unforeseen error (RuntimeError, ")
         assert "KERGUELEN" not in result.err
+
+    @pytest.mark.parametrize(("lang", "said"), [("fr", "Erreur de cette machine : "), ("en", "A failure of ")])
+    def test_a_failure_of_the_machine_is_no_fault_of_ours(self, lang: Lang, said: str) -> None:
+        reason = os.strerror(errno.ENOSPC)
+        sentence, code = app.explain(OSError(errno.ENOSPC, reason, "/home/KERGUELEN"), lang)
+        assert code == 70
+        assert sentence.startswith(said)
+        assert reason in sentence
+        assert "KERGUELEN" not in sentence
+
+
+class TestStreams:
+    """Whatever stands at the other end of standard output, a person gets no traceback."""
+
+    @pytest.mark.parametrize("words", [["--help"], ["messages"], ["messages", "--json"], ["show", "100"]])
+    def test_closed(self, words: list[str], morning_url: str) -> None:
+        more = [] if words == ["--help"] else ["--database", morning_url]
+        command = shlex.join([sys.executable, "-m", "pam_receiver", *words, *more])
+        done = subprocess.run(["sh", "-c", f"{command} >&-"], check=False, stderr=subprocess.PIPE, text=True)
+        assert (done.returncode, done.stderr) == (0, "")
+
+    def test_full(self, morning_url: str) -> None:
+        with Path("/dev/full").open("w") as full:
+            command = [sys.executable, "-m", "pam_receiver", "messages", "--database", morning_url]
+            done = subprocess.run(command, check=False, stdout=full, stderr=subprocess.PIPE, text=True)
+        assert done.stderr.startswith("A failure of this machine: ")
 
 
 class TestModule:

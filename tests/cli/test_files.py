@@ -1,5 +1,6 @@
 """Files as people keep them: any ends of line, one or many messages, framed or not."""
 
+import time
 from pathlib import Path
 
 import pytest
@@ -49,6 +50,12 @@ class TestFramed:
         data = b"MSH|^~\\&|G\x0bM\rPID|1\r"
         assert split_messages(data).messages == (data,)
 
+    def test_a_run_of_vts_is_passed_over_at_once(self) -> None:
+        began = time.monotonic()
+        assert split_messages(b"\x0b" * 1_000_000).messages == ()
+        assert split_messages(b"\x0b" * 1_000_000 + ONE + b"\x1c\r").messages == (ONE,)
+        assert time.monotonic() - began < 5  # one VT after the other, it took minutes
+
 
 class TestOthers:
     def test_byte_order_mark_and_indent_before_the_header(self) -> None:
@@ -69,6 +76,11 @@ class TestOthers:
     def test_framed_or_not_gives_the_same_messages(self, messages: list[bytes], framed: bool) -> None:
         data = b"".join(encode_frame(each) if framed else each for each in messages)
         assert split_messages(data).messages == tuple(messages)
+
+    def test_standard_input_that_is_closed(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("sys.stdin", None)
+        with pytest.raises(OSError, match="descriptor"):
+            read_content(Path("-"))
 
     def test_a_file_that_is_missing(self, tmp_path: Path) -> None:
         with pytest.raises(FileNotFoundError):

@@ -55,3 +55,15 @@ class TestCharset:
             stream.flush()
             assert data.getvalue() == '? é\n{\n  "name": "\\u0152UF"\n}\n'.encode("iso8859-1")
             monkeypatch.undo()
+
+
+class TestClosed:
+    """A process may be started without standard output (``>&-``)."""
+
+    def test_what_is_printed_goes_nowhere(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(sys, "stdout", None)
+        output.prepare_streams()
+        output.say("KERGUELEN")
+        output.print_json({"name": "KERGUELEN"})
+        output.print_table(["IPP"], [["100"]])
+        assert not output.is_terminal()

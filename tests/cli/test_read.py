@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from pam_receiver.cli import options
 from pam_receiver.cli.morning import Scene
 from pam_receiver.store import migrate
 
@@ -90,6 +91,21 @@ class TestShow:
         other = run("show", "100", "--authority", "CHU-X", "--database", morning_url)
         assert other.code == 1
         assert other.err == "No identity holds 100 under the authority CHU-X.\n"
+
+
+class TestOddWords:
+    """A terminal whose locale cannot say a word hands its bytes over as halves of surrogates."""
+
+    @pytest.mark.parametrize("words", [["show", "\udc80"], ["history", "\udc80"], ["message", "\udc80"]])
+    def test_that_are_no_text_find_nothing(self, words: list[str], run: Run, morning_url: str) -> None:
+        assert run(*words, "--database", morning_url).code == 1
+
+    def test_nor_as_an_authority(self, run: Run, morning_url: str) -> None:
+        assert run("show", "100", "--authority", "\udc80", "--database", morning_url).code == 1
+
+    def test_are_read_as_utf_8(self) -> None:
+        assert options.as_typed("\udcc3\udca9") == "é"
+        assert options.as_typed("é") == "é"
 
 
 class TestSeveralIdentities:

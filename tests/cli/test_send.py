@@ -1,5 +1,6 @@
 """send: messages out byte for byte, each ACK decoded, and a sentence for every way a peer can fail."""
 
+import errno
 import socket
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -7,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from pam_receiver.cli import main
 from pam_receiver.cli.morning import Scene
 from pam_receiver.hl7.mllp import FrameDecoder, encode_frame
 
@@ -149,6 +151,19 @@ class TestFailures:
         result = run("send", file, "--to", peer(b"hello\x1c\r").address)
         assert result.code == 1
         assert "the answer is no MLLP block" in result.err
+
+    def test_a_reader_that_goes_away_is_no_failure_of_the_connection(
+        self, file: Path, peer: Callable[..., Peer], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def fail(_: str = "") -> None:
+            raise BrokenPipeError(errno.EPIPE, "Broken pipe")
+
+        monkeypatch.setattr("pam_receiver.cli.output.say", fail)
+        warned: list[str] = []
+        monkeypatch.setattr("pam_receiver.cli.output.warn", warned.append)
+        with pytest.raises(SystemExit) as end:
+            main(["send", str(file), "--to", peer(ack("AA", "1")).address])
+        assert (end.value.code, warned) == (1, [])
 
     @pytest.mark.parametrize("content", [None, b"", b"Dear colleague"])
     def test_a_file_that_holds_no_message_stops_before_anything_is_sent(

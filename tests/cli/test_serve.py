@@ -8,13 +8,14 @@ import socket
 import sqlite3
 import urllib.request
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 from hl7.mllp import open_hl7_connection
 
 from pam_receiver.cli.morning import Scene
-from pam_receiver.store import migrate
+from pam_receiver.store import Store, migrate
 
 from .conftest import PATIENCE_S, Daemon, Run
 
@@ -136,6 +137,16 @@ class TestRefusesToStart:
         assert result.code == 3
         assert "pam-receiver db upgrade" in result.err
         assert migrate.current(bare_postgres_url) is None
+
+    def test_a_file_that_cannot_be_written(self, run: Run, sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        patient = Store.open
+        monkeypatch.setattr(Store, "open", lambda url: patient(url, lock_timeout_s=0.1))
+        with closing(sqlite3.connect(sqlite_url.removeprefix("sqlite:///"), isolation_level=None)) as writer:
+            writer.execute("BEGIN IMMEDIATE")
+            result = run("serve", "--database", sqlite_url, "--mllp", "127.0.0.1:0", "--http", "off")
+        assert result.code == 3
+        assert "is locked by another process" in result.err
+        assert "serve.ready" not in result.err
 
     def test_a_folder_that_is_not_there(self, run: Run) -> None:
         result = run("serve", "--database", "sqlite:///no/such/folder/pam.db")

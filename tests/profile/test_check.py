@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from pam_receiver.finding import ErrorCode, Finding, Severity
 from pam_receiver.hl7.er7 import Unreadable, parse_message
-from pam_receiver.profile.check import check_message
+from pam_receiver.profile.check import MOST_FINDINGS, check_message
 from pam_receiver.profile.lines import MAX_SENTENCE_LENGTH
 from pam_receiver.profile.load import load_profiles
 from pam_receiver.profile.model import Condition, ConditionRule, EventPlan, FieldRule, Place, Profile, Test, Usage
@@ -256,6 +256,15 @@ class TestRepetitions:
         (finding,) = check(a28(PID={16: "M~S", 24: "N~"}))
         assert (finding.rule, str(finding.at)) == ("too-many-repetitions", "PID-16")
         assert "2 received" in finding.en
+
+    @pytest.mark.parametrize("change", [{32: "~".join(["XX"] * 5000)}, {11: "~".join(["^^^^^^XX"] * 5000)}])
+    def test_the_faults_of_thousands_are_not_all_looked_for(self, change: Cells) -> None:
+        found = check_message(parse_message(a28(PID=change)), FRENCH)
+        assert MOST_FINDINGS < len(found) < MOST_FINDINGS + 10
+
+    def test_nor_those_of_thousands_of_segments(self) -> None:
+        raw = adt("A28", ("EVN", {2: "20250310091500"}), ("PID", PID), ("PV1", {2: "N"}), *[("NK1", {1: "x"})] * 5000)
+        assert MOST_FINDINGS < len(check_message(parse_message(raw), FRENCH)) < MOST_FINDINGS + 20
 
     def test_a_limit_above_one(self) -> None:
         assert said(a28(PID={38: "a~b"})) == []

@@ -46,6 +46,9 @@ class TestUrl:
             "sqlite://a.db",
             "mysql://gam:mot-de-passe@db.example/pam",
             "postgresql+psycopg2://gam:mot-de-passe@db.example/pam",
+            "postgresql://gam:mot-de-passe@db.example:port/pam",
+            "postgresql://gam:mot-de-passe@[::1/pam",
+            "sqlite:///a\0.db",
         ],
     )
     def test_anything_else_is_a_wrong_setting(self, url: str) -> None:
@@ -53,6 +56,14 @@ class TestUrl:
             Store.open(url)
         assert "sqlite:///" in str(caught.value)
         assert "mot-de-passe" not in str(caught.value) + caught.value.text("fr")
+
+    def test_a_file_whose_name_is_no_text(self, tmp_path: Path) -> None:
+        url = f"sqlite:///{tmp_path}/\udce9.db"
+        migrate.upgrade(url)
+        with closing(Store.open(url)) as store:
+            store.check()
+        assert store.name == f"sqlite:///{tmp_path}/%3F.db"
+        assert b"\xe9.db" in os.listdir(os.fsencode(tmp_path))
 
 
 class TestPromises:
