@@ -47,6 +47,7 @@ class Identifiers:
     ins: list[SentIns] = field(default_factory=list)
     erased: list[tuple[str, AssigningAuthority]] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
+    keys: set[tuple[str, str, str]] = field(default_factory=set)  # of ``identifiers``
 
 
 def read_identifiers(segment: Segment, number: int, default_authority: AssigningAuthority | None) -> Identifiers:
@@ -107,7 +108,8 @@ def _read_identifier(read: Identifiers, cx: CX, at: Location, default_authority:
     if not cx.identifier_type.strip():
         read.findings.append(rules.IDENTIFIER_WITHOUT_TYPE.at(_part(at, 5)))
     made = PatientIdentifier(value, type_, authority)
-    if all(each.identifier.key != made.key for each in read.identifiers):
+    if made.key not in read.keys:
+        read.keys.add(made.key)
         read.identifiers.append(SentIdentifier(made, _part(at, 1)))
 
 

@@ -163,7 +163,7 @@ def _announce(each: Outgoing, lang: Lang) -> str:
 
 
 def _show_answer(block: bytes, wanted: str, lang: Lang) -> bool:
-    """Print an answer; return whether it is AA."""
+    """Print an answer; return whether it is an AA for the message that was sent."""
     from pam_receiver.hl7.ack import decode_ack
     from pam_receiver.hl7.er7 import Unreadable
 
@@ -176,7 +176,7 @@ def _show_answer(block: bytes, wanted: str, lang: Lang) -> bool:
     if ack.control_id != wanted:
         output.say(text("send.wrong-ack", lang, got=ack.control_id or "?", wanted=wanted or "?"))
     show_errors(ack)
-    return ack.is_accepted
+    return ack.is_accepted and ack.control_id == wanted
 
 
 def show_errors(ack: "DecodedAck") -> None:

@@ -153,9 +153,12 @@ def _cut(text: str, separators: Separators, encoding: str) -> tuple[list[Segment
         sequence = sequences[name] = sequences.get(name, 0) + 1
         index = len(segments)
         segments.append(Segment(line, name, sequence=sequence, index=index, separators=separators, encoding=encoding))
-    if not unreadable:
-        return segments, []
-    return segments, [rules.UNREADABLE_SEGMENT.at(count=unreadable, line=first_unreadable)]
+    findings = []
+    if sequences["MSH"] > 1:  # the block of a sender that frames several messages as one: the others would be lost
+        findings.append(rules.SEVERAL_MESSAGES.at(Location("MSH", 2), count=sequences["MSH"]))
+    if unreadable:
+        findings.append(rules.UNREADABLE_SEGMENT.at(count=unreadable, line=first_unreadable))
+    return segments, findings
 
 
 # --- control characters ----------------------------------------------------------------------------------------------

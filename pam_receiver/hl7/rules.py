@@ -117,6 +117,14 @@ TAB_IN_VALUE: Final = Rule(
     en="A tab stands in a value: write a space.",
     spec=_CHAPTER_2,
 )
+SEVERAL_MESSAGES: Final = Rule(
+    id="several-messages-in-block",
+    code=ErrorCode.SEGMENT_SEQUENCE,
+    severity=Severity.E,
+    fr="Ce bloc contient {count} messages (segments MSH) : envoyez chaque message dans son propre bloc MLLP.",
+    en="This block holds {count} messages (MSH segments): send each message in an MLLP block of its own.",
+    spec="HL7 MLLP Release 1",
+)
 UNREADABLE_SEGMENT: Final = Rule(
     id="unreadable-segment",
     code=ErrorCode.SEGMENT_SEQUENCE,

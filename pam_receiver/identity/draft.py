@@ -35,6 +35,7 @@ class Draft:
         self.occasion = occasion
         self.policy = policy
         self._findings: list[Finding] = []
+        self._is_refused = False  # kept, not looked up: asked after each of what may be thousands of identifiers
         self._alerts: list[Alert] = []
         self._merges: list[MergeLink] = []
         self._before: dict[str, Identity | None] = {}
@@ -43,15 +44,16 @@ class Draft:
 
     def is_refused(self) -> bool:
         """Whether an error was found: then nothing changes."""
-        return any(finding.is_error for finding in self._findings)
+        return self._is_refused
 
     def add(self, *findings: Finding) -> None:
         """Say something about the message."""
         self._findings.extend(findings)
+        self._is_refused = self._is_refused or any(finding.is_error for finding in findings)
 
     def alert(self, identity: Identity | None, finding: Finding) -> None:
         """Say something about the message, and keep it as an alert about ``identity``."""
-        self._findings.append(finding)
+        self.add(finding)
         self._alerts.append(Alert(identity.id if identity else None, finding))
 
     def new_identity(self) -> Identity:

@@ -258,30 +258,29 @@ def _follow_identifiers(draft: Draft, identity: Identity, person: Person) -> tup
     absorbed one, named beside, stays there.
     """
     after = list(identity.identifiers)
+    places: dict[tuple[str, str], list[int]] = {}  # by type and value: PID-3 may repeat thousands of times
+    for position, each in enumerate(after):
+        places.setdefault((each.type, each.value), []).append(position)
     for sent in person.identifiers:
         if sent.identifier.type == PI:
             holder = draft.known.find_by_ipp(sent.identifier, draft.occasion.sender)
             if holder is not None and holder.id != identity.id:
                 draft.add(rules.IPP_OF_ANOTHER.at(sent.at))
                 continue
-        index = _index_of(draft, after, sent.identifier)
+        same = places.setdefault((sent.identifier.type, sent.identifier.value), [])
+        index = _index_of(draft, after, same, sent.identifier)
         if index is None:
+            same.append(len(after))
             after.append(draft.known.resolve(sent.identifier, draft.occasion.sender))
         else:
             after[index] = merge_authority(after[index], sent.identifier)
-    for type_, authority in person.erased:
-        for index, each in enumerate(after):
-            if type_ != PI and (each.type, each.authority.key) == (type_, authority.key):
-                after[index] = replace(each, active=False)
-    return distinct(after)
+    ended = {(type_, authority.key) for type_, authority in person.erased if type_ != PI}
+    return distinct(replace(each, active=False) if (each.type, each.authority.key) in ended else each for each in after)
 
 
-def _index_of(draft: Draft, held: list[PatientIdentifier], sent: PatientIdentifier) -> int | None:
+def _index_of(draft: Draft, held: list[PatientIdentifier], among: list[int], sent: PatientIdentifier) -> int | None:
     keys = {each.key for each in draft.known.same_authorities(sent.authority, draft.occasion.sender)}
-    for index, each in enumerate(held):
-        if (each.type, each.value) == (sent.type, sent.value) and each.authority.key in keys:
-            return index
-    return None
+    return next((index for index in among if held[index].authority.key in keys), None)
 
 
 def merge_authority(held: PatientIdentifier, sent: PatientIdentifier) -> PatientIdentifier:

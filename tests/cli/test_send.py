@@ -111,9 +111,11 @@ class TestSend:
         assert "    E  101  PID-11[2].9  no-cog  Lieu de naissance à préciser" in result.out.splitlines()
         assert "← AA for 2" in result.out
 
-    def test_an_ack_for_another_message_is_told(self, run: Run, file: Path, peer: Callable[..., Peer]) -> None:
+    def test_an_ack_for_another_message_is_told_and_is_1(self, run: Run, file: Path, peer: Callable[..., Peer]) -> None:
         to = peer(ack("AA", "9"), ack("AA", "2"))
-        assert "The ACK is for 9, not for 1." in run("send", file, "--to", to.address).out
+        result = run("send", file, "--to", to.address)
+        assert "The ACK is for 9, not for 1." in result.out
+        assert result.code == 1
 
     def test_an_answer_that_is_no_ack_is_1(self, run: Run, file: Path, peer: Callable[..., Peer]) -> None:
         to = peer(encode_frame(b"hello"), ack("AA", "2"))

@@ -83,6 +83,11 @@ class TestSegments:
     def test_segment_name_alone_is_a_segment(self) -> None:
         assert parse_message(adt(body="PV2\r")).findings == ()
 
+    def test_second_message_in_one_block_is_not_lost_silently(self) -> None:
+        message = parse_message(b"MSH|^~\\&|A\rPID|1\rMSH|^~\\&|B\rPID|2\r")
+        assert said(message) == [("several-messages-in-block", "E")]
+        assert str(message.findings[0].at) == "MSH(2)"
+
 
 class TestSeparators:
     """HL7 v2.5 chapter 2, MSH-1 and MSH-2."""

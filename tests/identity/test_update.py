@@ -91,6 +91,12 @@ class TestCreateAndUpdate:
         assert one.of("100").reliability_codes == ("VALI", "HOMA")
         assert one.of("100").attributes == ("homonyme",)
 
+    def test_thousands_of_identifiers_are_all_held(self) -> None:
+        numbers = [f"9{number:05}" for number in range(4000)]
+        one = house(who("100"))
+        one.accept(a31(who("100", *numbers, *numbers[:10])))
+        assert [each.value for each in one.of("100").identifiers] == ["100", *numbers]
+
 
 class TestStatus:
     """IHE PAM FR 2.11.2 §6.6.15, §6.6.1: the status that PID-32 and the INS beside it make."""
