@@ -424,11 +424,15 @@ class TestMessages:
 
 
 def _run(words: list[str], folder: Path) -> str:
-    """Run the command as a reader would, and return what it prints."""
+    """Run the command as a reader who installed it would, and return what it prints."""
+    program = folder / "installed" / "pam-receiver"
+    program.parent.mkdir(exist_ok=True)
+    program.write_text("from pam_receiver.cli import main\n\nmain()\n", encoding="utf-8")
+    program.chmod(0o755)
     done = subprocess.run(
-        [sys.executable, "-m", "pam_receiver", *words],
+        [sys.executable, program, *words],
         cwd=folder,
-        env=_environment(),
+        env={**_environment(), "PATH": f"{program.parent}{os.pathsep}{os.environ['PATH']}"},
         capture_output=True,
         timeout=60,
         check=False,

@@ -10,7 +10,9 @@ from typer.core import TyperArgument, TyperOption
 
 from pam_receiver import __version__
 from pam_receiver.cli import check, db, demo, output, read, send, serve
+from pam_receiver.cli.program import NAME
 from pam_receiver.cli.texts import TEXTS, guess_lang, text
+from pam_receiver.cli.usage import UsageError, explain_usage
 from pam_receiver.finding import Lang
 
 DONE: Final = 0
@@ -26,11 +28,25 @@ def main(arguments: Sequence[str] | None = None) -> None:
     lang = guess_lang(words, os.environ)
     output.prepare_streams()
     try:
-        build(lang)(words, prog_name="pam-receiver")
+        sys.exit(_run(words, lang))
     except Exception as error:  # noqa: BLE001 - the top of the program: a person gets a sentence, never a traceback
         sentence, code = explain(error, lang)
         output.warn(sentence)
         sys.exit(code)
+
+
+def _run(words: Sequence[str], lang: Lang) -> int:
+    """Run a command; return its exit code. In English typer itself tells what is wrong with its words, and exits."""
+    try:
+        return build(lang)(words, prog_name=NAME, standalone_mode=lang == "en") or DONE
+    except typer.Abort:
+        return NOT_FOUND
+    except UsageError as error:
+        if type(error).__name__ == "NoArgsIsHelpError":  # holds the help, already in the language
+            output.warn(str(error))
+        else:
+            output.warn(explain_usage(error, lang))
+        return USAGE
 
 
 def build(lang: Lang) -> Any:
@@ -102,5 +118,7 @@ def _translate(command: Any, lang: Lang) -> None:
     for parameter in command.params:
         if isinstance(parameter, TyperOption | TyperArgument) and parameter.help and parameter.help in TEXTS:
             parameter.help = text(parameter.help, lang)
+    if (asks_help := command.get_help_option(typer.Context(command))) is not None:  # the command keeps it
+        asks_help.help = text("usage.help", lang)
     for below in getattr(command, "commands", {}).values():
         _translate(below, lang)

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import typer
 
@@ -17,15 +17,21 @@ from pam_receiver.finding import Finding, Lang, Severity
 if TYPE_CHECKING:
     from pam_receiver.receive import Checked
 
+_ORDER: Final = (Severity.E, Severity.W, Severity.I)
+
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What was found in one message of a file. ``checked`` is ``None`` when the file holds no message at all."""
+    """What was found in one message of a file.
+
+    ``checked`` is ``None`` for what is no message: ``problem`` says why, ``count`` how many messages it stands for.
+    """
 
     file: Path
     number: int
     checked: "Checked | None"
     problem: str = ""
+    count: int = 1
 
     @property
     def is_unreadable(self) -> bool:
@@ -33,7 +39,9 @@ class Report:
 
     @property
     def findings(self) -> tuple[Finding, ...]:
-        return self.checked.findings if self.checked is not None else ()
+        """The findings as the ACK lists them: errors first, then warnings, then the rest."""
+        found = self.checked.findings if self.checked is not None else ()
+        return tuple(sorted(found, key=lambda finding: _ORDER.index(finding.severity)))
 
 
 def check(
@@ -61,7 +69,7 @@ def exit_code(reports: Sequence[Report]) -> int:
 
 def _check_files(files: Sequence[Path], start: Start) -> Iterator[Report]:
     from pam_receiver.cli import parts
-    from pam_receiver.cli.files import read_content
+    from pam_receiver.cli.files import find_problems, read_content
     from pam_receiver.profile.load import load_profiles
     from pam_receiver.receive import check_file_message
 
@@ -75,16 +83,16 @@ def _check_files(files: Sequence[Path], start: Start) -> Iterator[Report]:
             continue
         if content.messages and content.stray:
             output.warn(text("check.stray", start.lang, file=file, count=content.stray))
-        if not content.messages:
-            yield Report(file, 0, None, text("failure.no-hl7", start.lang, file=file))
         at = datetime.now(UTC)
         for number, raw in enumerate(content.messages, 1):
             checked = check_file_message(raw, profiles=profiles, policy=policy, reading=reading, at=at)
             yield Report(file, number, checked)
+        for problem in find_problems(file, content, start.lang):
+            yield Report(file, 0, None, problem.text, problem.count)
 
 
 def report_json(report: Report, lang: Lang) -> dict[str, object]:
-    """Return what ``check --json`` says of one message; ``message`` counts from 1, 0 stands for the file itself."""
+    """Return what ``check --json`` says of one message; ``message`` counts from 1, 0 is no message."""
     checked = report.checked
     return {
         "file": str(report.file),
@@ -117,6 +125,6 @@ def _print(reports: Sequence[Report], lang: Lang) -> None:
             messages=sum(report.checked is not None for report in reports),
             errors=found.count(Severity.E),
             warnings=found.count(Severity.W),
-            unreadable=sum(report.is_unreadable for report in reports),
+            unreadable=sum(report.count for report in reports if report.is_unreadable),
         )
     )

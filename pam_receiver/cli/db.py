@@ -1,6 +1,6 @@
 """``db``: the revision of the database's schema."""
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
@@ -11,6 +11,8 @@ from pam_receiver.finding import Lang
 
 if TYPE_CHECKING:
     from pam_receiver.store.migrate import Migration
+
+_ONE_STEP_BACK: Final = "-1"  # as alembic writes it
 
 Yes = Annotated[bool, typer.Option("--yes", help="option.yes")]
 
@@ -31,7 +33,7 @@ def current(database: Database = None, config: Config = None, lang: Language = N
 
 
 def downgrade(
-    revision: Annotated[str, typer.Argument(metavar="REVISION", help="argument.revision")],
+    revision: Annotated[str, typer.Argument(metavar="REVISION", help="argument.revision")] = _ONE_STEP_BACK,
     yes: Yes = False,
     database: Database = None,
     config: Config = None,

@@ -17,6 +17,7 @@ import typer
 
 from pam_receiver.cli import options, output
 from pam_receiver.cli.options import Language
+from pam_receiver.cli.program import called_as
 from pam_receiver.cli.texts import text
 from pam_receiver.finding import Lang
 
@@ -98,7 +99,7 @@ async def _play(folder: Path, lang: Lang, *, keep: bool) -> int:
             _print_next(daemon, lang)
             await daemon.process.wait()
         else:
-            output.say(text("demo.again", lang))
+            output.say(text("demo.again", lang, program=called_as(sys.argv[0], sys.executable)))
     return 1 if unexpected else 0
 
 
@@ -265,14 +266,15 @@ def _write_files(scenes: "Sequence[Scene]", folder: Path) -> None:
 
 
 def _print_next(daemon: Daemon, lang: Lang) -> None:
+    program = called_as(sys.argv[0], sys.executable)
     database = f"--database {daemon.database}"
     output.print_title(text("demo.keep", lang))
     for command in (
-        f"pam-receiver send {daemon.folder}/messages/01-creation.hl7 --to {daemon.mllp}",
-        f"pam-receiver show 100 {database}",
-        f"pam-receiver history 100 {database}",
-        f"pam-receiver messages {database}",
-        f"pam-receiver check {daemon.folder}/messages/*.hl7 --environment test",
+        f"{program} send {daemon.folder}/messages/01-creation.hl7 --to {daemon.mllp}",
+        f"{program} show 100 {database}",
+        f"{program} history 100 {database}",
+        f"{program} messages {database}",
+        f"{program} check {daemon.folder}/messages/*.hl7 --environment test",
         f"curl http://{daemon.http}/metrics",
     ):
         output.say(f"  {command}")

@@ -106,7 +106,7 @@ def send(
 
 
 def _read(files: Sequence[Path], lang: Lang) -> list[Outgoing]:
-    from pam_receiver.cli.files import read_content
+    from pam_receiver.cli.files import find_problems, read_content
 
     outgoing = []
     for file in files:
@@ -114,8 +114,8 @@ def _read(files: Sequence[Path], lang: Lang) -> list[Outgoing]:
             content = read_content(file)
         except OSError as error:
             output.fail(text("failure.file", lang, file=file, reason=error.strerror), 2)
-        if not content.messages:
-            output.fail(text("failure.no-hl7", lang, file=file), 2)
+        if problems := find_problems(file, content, lang):
+            output.fail("\n".join(problem.text for problem in problems), 2)
         outgoing += [Outgoing(file, number, raw) for number, raw in enumerate(content.messages, 1)]
     return outgoing
 

@@ -76,7 +76,10 @@ TEXTS: Final[Mapping[str, tuple[str, str]]] = {  # key: (fr, en)
     "argument.value": ("Un identifiant : IPP, matricule INS…", "An identifier: IPP, matricule INS…"),
     "argument.message": ("L'id d'un message, ou son début.", "The id of a message, or how it begins."),
     "argument.files": ("Fichiers HL7 ; « - » : l'entrée standard.", 'HL7 files; "-": standard input.'),
-    "argument.revision": ("La révision voulue.", "The revision wanted."),
+    "argument.revision": (
+        "La révision voulue ; sans elle, un pas en arrière.",
+        "The revision wanted; without it, one step back.",
+    ),
     # ------------------------------------------------------------------------------------------------ failures
     "failure.unforeseen": (
         "Erreur imprévue ({error}, {place}). Merci de la signaler.",
@@ -102,10 +105,39 @@ TEXTS: Final[Mapping[str, tuple[str, str]]] = {  # key: (fr, en)
         "{file} : aucun message HL7 (aucune ligne ne commence par MSH).",
         "{file}: no HL7 message (no line begins with MSH).",
     ),
+    "failure.no-hl7-in-block": (
+        "{file}, bloc MLLP {number} : aucun message HL7 (aucune ligne ne commence par MSH).",
+        "{file}, MLLP block {number}: no HL7 message (no line begins with MSH).",
+    ),
+    "failure.unfinished-blocks": (
+        "{file} : {count} bloc(s) MLLP sans fin (FS), non lu(s) ; le fichier est-il entier ?",
+        "{file}: {count} MLLP block(s) without an end (FS), not read; is the file whole?",
+    ),
     "failure.needs-yes": (
         "Revenir à un schéma plus ancien peut perdre des données. Faites une copie, puis ajoutez --yes.",
         "Going back to an older schema may lose data. Make a copy, then add --yes.",
     ),
+    # ------------------------------------------------------------------------------------------------ usage
+    "usage.help": ("Montre cette aide.", "Show this message and exit."),
+    "usage.usage": ("Usage : {usage}", "Usage: {usage}"),
+    "usage.try": ("« {command} --help » montre l'aide.", '"{command} --help" shows the help.'),
+    "usage.error": ("Erreur : {sentence}", "Error: {sentence}"),
+    "usage.missing-argument": ("Il manque l'argument {name}.", "Missing argument {name}."),
+    "usage.missing-option": ("Il manque l'option {name}.", "Missing option {name}."),
+    "usage.missing-command": ("Il manque une commande.", "Missing command."),
+    "usage.no-such-option": ("Option inconnue : {name}.", "No such option: {name}."),
+    "usage.no-such-command": ("Commande inconnue : {name}.", "No such command: {name}."),
+    "usage.did-you-mean": ("Vouliez-vous dire {names} ?", "Did you mean {names}?"),
+    "usage.no-value": ("L'option {name} ne prend pas de valeur.", "The option {name} takes no value."),
+    "usage.needs-value": ("L'option {name} attend une valeur.", "The option {name} needs a value."),
+    "usage.extra": ("Argument(s) en trop : {words}.", "Too many arguments: {words}."),
+    "usage.invalid": ("Valeur refusée pour {name}. Attendu : {expected}.", "Invalid value for {name}: {expected}."),
+    "usage.range": ("un nombre de {least} à {most}", "a number from {least} to {most}"),
+    "usage.least": ("au moins {least}", "at least {least}"),
+    "usage.most": ("au plus {most}", "at most {most}"),
+    "usage.whole-number": ("un nombre entier", "a whole number"),
+    "usage.number": ("un nombre", "a number"),
+    "usage.other": ("Ligne de commande refusée ({reason})", "Command line refused ({reason})"),
     # ------------------------------------------------------------------------------------------------ serve
     "serve.ready": (
         "Prêt. MLLP : {mllp} ; HTTP : {http}. Ctrl-C pour arrêter.",
@@ -233,8 +265,8 @@ TEXTS: Final[Mapping[str, tuple[str, str]]] = {  # key: (fr, en)
         "The receiver keeps running (Ctrl-C stops it). In another terminal:",
     ),
     "demo.again": (
-        "« pam-receiver demo --keep » le laisse en marche, pour lui envoyer vos messages.",
-        '"pam-receiver demo --keep" leaves it running, to send it your own messages.',
+        "« {program} demo --keep » le laisse en marche, pour lui envoyer vos messages.",
+        '"{program} demo --keep" leaves it running, to send it your own messages.',
     ),
     "demo.unexpected": (
         "Inattendu : {number} messages n'ont pas eu la réponse prévue.",

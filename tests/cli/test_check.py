@@ -4,8 +4,11 @@ from pathlib import Path
 
 import pytest
 
+from pam_receiver.cli.check import Report
 from pam_receiver.cli.morning import Scene
+from pam_receiver.finding import ErrorCode, Rule, Severity
 from pam_receiver.hl7.mllp import encode_frame
+from pam_receiver.receive import Checked
 
 from .conftest import Run
 
@@ -77,6 +80,45 @@ class TestExitCode:
         assert result.code == 2
         assert result.json[0]["unreadable"] is True  # type: ignore[index]
         assert result.json[0]["findings"]  # type: ignore[index]
+
+
+class TestBlocks:
+    """Files of MLLP blocks: what a receiver could not read is never passed over."""
+
+    def test_one_without_a_message_is_unreadable(self, run: Run, tmp_path: Path, scenes: dict[str, Scene]) -> None:
+        file = tmp_path / "blocks.hl7"
+        file.write_bytes(encode_frame(scenes[CLEAN].raw) + encode_frame(b"PID|1\r"))
+        result = run("check", file)
+        assert result.code == 2
+        assert result.err == f"{file}, MLLP block 2: no HL7 message (no line begins with MSH).\n"
+        assert "1 message(s), 0 error(s), 0 warning(s), 1 unreadable." in result.out
+
+    def test_those_without_an_end_are_unreadable(self, run: Run, tmp_path: Path, scenes: dict[str, Scene]) -> None:
+        file = tmp_path / "cut.hl7"
+        raw = scenes[CLEAN].raw
+        file.write_bytes(b"\x0b" + raw + encode_frame(raw) + b"\x0b" + raw)
+        result = run("check", file, "--lang", "fr")
+        assert result.code == 2
+        assert result.err == f"{file} : 2 bloc(s) MLLP sans fin (FS), non lu(s) ; le fichier est-il entier ?\n"
+        assert "1 message(s), 0 erreur(s), 0 avertissement(s), 2 illisible(s)." in result.out
+
+    def test_in_json(self, run: Run, tmp_path: Path, scenes: dict[str, Scene]) -> None:
+        file = tmp_path / "cut.hl7"
+        file.write_bytes(b"\x0b" + scenes[CLEAN].raw)
+        (message,) = run("check", file, "--json").json  # type: ignore[misc]
+        assert (message["message"], message["unreadable"]) == (0, True)
+        assert "1 MLLP block(s) without an end" in message["problem"]
+
+
+class TestOrder:
+    def test_findings_stand_as_in_the_ack(self) -> None:
+        severities = (Severity.I, Severity.W, Severity.E, Severity.W, Severity.E)
+        found = tuple(
+            Rule(f"rule-{number}", ErrorCode.TABLE_VALUE, severity, "fr", "en", "HL7 v2.5").at(None)
+            for number, severity in enumerate(severities)
+        )
+        report = Report(Path("x.hl7"), 1, Checked(findings=found, event="A28", control_id="1", unreadable=False))
+        assert [finding.rule for finding in report.findings] == ["rule-2", "rule-4", "rule-1", "rule-3", "rule-0"]
 
 
 class TestKindsOfFile:

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from pam_receiver.resources import MIGRATIONS
 from pam_receiver.store import migrate
 
 from .conftest import Run
@@ -49,6 +50,13 @@ class TestDowngrade:
         assert result.out.endswith("Database at schema none.\n")
         copy = result.out.splitlines()[0].removeprefix("Copy of the database: ").removesuffix(".")
         assert migrate.current(f"sqlite:///{copy}") == migrate.head()
+
+    def test_without_a_revision_is_one_step_back(self, run: Run, sqlite_url: str) -> None:
+        before = sorted(each.stem[:4] for each in MIGRATIONS.glob("versions/[0-9]*.py"))
+        assert run("db", "downgrade", "--database", sqlite_url).code == 2
+        assert migrate.current(sqlite_url) == migrate.head()
+        assert run("db", "downgrade", "--yes", "--database", sqlite_url).code == 0
+        assert migrate.current(sqlite_url) == (before[-2] if len(before) > 1 else None)
 
     def test_to_a_revision_that_does_not_exist(self, run: Run, sqlite_url: str) -> None:
         result = run("db", "downgrade", "nowhere", "--yes", "--database", sqlite_url)

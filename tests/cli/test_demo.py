@@ -29,6 +29,10 @@ class TestDemo:
         ]
         assert list(Path().iterdir()) == []
 
+    def test_ends_with_the_program_as_it_was_called(self, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("sys.argv", [".venv/bin/pam-receiver", "demo"])
+        assert run("demo").out.splitlines()[-1].startswith('".venv/bin/pam-receiver demo --keep" leaves it running')
+
     def test_english_on_an_english_machine(self, run: Run) -> None:
         assert "What is kept" in run("demo").out
 
@@ -59,7 +63,9 @@ class TestKeep:
         assert process.stdout is not None
         for line in process.stdout:
             if line.startswith("The receiver keeps running"):
-                return [process.stdout.readline().split(maxsplit=1)[1].strip() for _ in range(6)]
+                lines = [process.stdout.readline().strip() for _ in range(6)]
+                assert all(" -m pam_receiver " in line for line in lines[:5])
+                return [line.rpartition(" pam_receiver ")[2] for line in lines]
         raise AssertionError("the demo ended")
 
     @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

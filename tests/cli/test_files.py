@@ -39,9 +39,21 @@ class TestFramed:
         data = b"\n" + encode_frame(ONE.replace(b"\r", b"\r\n")) + b"\n\n" + encode_frame(TWO)
         assert split_messages(data).messages == (ONE, TWO)
 
-    @pytest.mark.parametrize("lost", [1, 2])
-    def test_a_block_without_its_end_is_read_as_far_as_it_goes(self, lost: int) -> None:
-        assert split_messages(encode_frame(TWO) + encode_frame(ONE)[:-lost]).messages == (TWO, ONE)
+    def test_the_last_byte_may_be_lost(self) -> None:
+        assert split_messages(encode_frame(TWO) + encode_frame(ONE)[:-1]) == FileContent((TWO, ONE), 0)
+
+    @pytest.mark.parametrize("lost", [2, 10])
+    def test_a_block_without_its_end_is_counted_and_not_read(self, lost: int) -> None:
+        data = encode_frame(TWO) + encode_frame(ONE)[:-lost]
+        assert split_messages(data) == FileContent((TWO,), 0, unfinished=1)
+
+    def test_a_block_that_another_one_cuts_is_counted_too(self) -> None:
+        assert split_messages(b"\x0b" + ONE + encode_frame(TWO)) == FileContent((TWO,), 0, unfinished=1)
+
+    @pytest.mark.parametrize("block", [b"", b"PID|1\r", b"hello"])
+    def test_a_block_without_a_header_is_told_by_its_number(self, block: bytes) -> None:
+        data = encode_frame(ONE) + encode_frame(block) + encode_frame(TWO)
+        assert split_messages(data) == FileContent((ONE, TWO), 0, bare=(2,))
 
     def test_rubbish_between_blocks_is_counted(self) -> None:
         assert split_messages(encode_frame(ONE) + b"rubbish" + encode_frame(TWO)) == FileContent((ONE, TWO), 7)

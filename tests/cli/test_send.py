@@ -124,6 +124,25 @@ class TestSend:
         assert "← an answer that is no ACK" in result.out
 
 
+class TestBlocks:
+    """Files of MLLP blocks: nothing is sent of one that is not all messages."""
+
+    @pytest.mark.parametrize(
+        ("rest", "said"),
+        [
+            (encode_frame(b"hello"), "MLLP block 2: no HL7 message"),
+            (b"\x0bMSH|^~\\&|GAM\r", "1 MLLP block(s) without an end"),
+        ],
+        ids=["bare", "unfinished"],
+    )
+    def test_nothing_is_sent_and_it_is_2(self, rest: bytes, said: str, run: Run, file: Path) -> None:
+        file.write_bytes(encode_frame(file.read_bytes().replace(b"\r\n", b"\r")) + rest)
+        result = run("send", file, "--to", "nowhere.invalid:2575")
+        assert (result.code, result.out) == (2, "")
+        assert said in result.err
+        assert "No connection" not in result.err
+
+
 class TestFailures:
     def test_refused_connection(self, run: Run, file: Path) -> None:
         with socket.create_server(("127.0.0.1", 0)) as server:
