@@ -3,6 +3,8 @@
 import fcntl
 import os
 import sqlite3
+import struct
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,11 +16,14 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, DisconnectionError
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from pam_receiver.store.errors import Reason, SchemaMismatch, StoreSettingError, StoreUnavailable
+from pam_receiver.store.rows import to_json_text
 from pam_receiver.store.schema import HEAD
 
 _BEGIN: Final = "pam_receiver_begin"  # execution option: the statement that begins a transaction on SQLite
 _POSTGRES_DRIVERS: Final = frozenset({"postgresql", "postgres", "postgresql+psycopg"})
 _SQLITE_DRIVERS: Final = frozenset({"sqlite", "sqlite+pysqlite"})
+# A struct flock: the right to write the one byte at 2**62, which no SQLite file reaches and SQLite never locks.
+_SERVED_BYTE: Final = struct.pack("hhqqi0q", fcntl.F_WRLCK, os.SEEK_SET, 1 << 62, 1, 0)
 _POSTGRES_CONNECT: Final[Mapping[str, object]] = {  # a server that is gone is noticed within some ten seconds
     "connect_timeout": 5,
     "keepalives": 1,
@@ -32,7 +37,7 @@ _POSTGRES_CONNECT: Final[Mapping[str, object]] = {  # a server that is gone is n
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A database that a URL names. ``path``: the file of SQLite, absolute; ``None`` for a server."""
+    """A database that a URL names. ``path``: the file of SQLite, absolute, no symlink; ``None`` for a server."""
 
     url: URL
     path: Path | None
@@ -65,7 +70,7 @@ def read_url(url: str) -> Target:
     file = parsed.database
     if not file or "\0" in file or file == ":memory:" or file.startswith("file:") or parsed.query or parsed.host:
         raise _bad_url(name)
-    return Target(parsed.set(drivername="sqlite"), Path(file).absolute())
+    return Target(parsed.set(drivername="sqlite"), Path(os.path.realpath(file)))
 
 
 def _name(url: URL) -> str:
@@ -112,7 +117,13 @@ def _open_sqlite(path: Path, *, read_only: bool, lock_timeout_s: float) -> Engin
         return sqlite3.connect(uri, uri=True, timeout=lock_timeout_s, isolation_level=None, check_same_thread=False)
 
     engine = create_engine(
-        "sqlite://", creator=connect, poolclass=QueuePool, pool_size=1, max_overflow=8, hide_parameters=True
+        "sqlite://",
+        creator=connect,
+        poolclass=QueuePool,
+        pool_size=1,
+        max_overflow=8,
+        hide_parameters=True,
+        json_serializer=to_json_text,
     )
     pragmas = ["foreign_keys=ON", "synchronous=FULL", "query_only=ON" if read_only else "journal_mode=WAL"]
     begin = "BEGIN" if read_only else "BEGIN IMMEDIATE"
@@ -145,7 +156,11 @@ def _file_of(path: Path) -> tuple[int, int] | None:
 
 
 class FileLock:
-    """The right to serve or migrate one SQLite file, held on a file beside it until closed or until the process ends.
+    """The right to serve or migrate one SQLite file, held until closed or until the process ends.
+
+    It is held on a file beside the database, which may not exist yet, and on the database itself, which may have other
+    names (hard links). Close every connection first: when a process closes a descriptor of the database, SQLite loses
+    the locks that it holds there.
 
     Raises:
         StoreUnavailable: another process holds it, or the folder takes no file.
@@ -153,24 +168,47 @@ class FileLock:
 
     def __init__(self, target: Target) -> None:
         assert target.path is not None
-        file = target.path.with_name(target.path.name + "-lock")
+        self._handles: list[int] = []
         try:
-            self._handle: int | None = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        except FileNotFoundError:
-            raise StoreUnavailable(target.name, Reason.MISSING, cause="FileNotFoundError") from None
-        except OSError as error:
-            raise StoreUnavailable(target.name, Reason.READ_ONLY, cause=type(error).__name__) from None
-        try:
-            fcntl.flock(self._handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
+            self._lock_beside(target.path, target.name)
+            self._lock_itself(target.path, target.name)
+        except StoreUnavailable:
             self.close()
-            raise StoreUnavailable(target.name, Reason.SERVED) from None
+            raise
+
+    def _lock_beside(self, path: Path, name: str) -> None:
+        file = path.with_name(path.name + "-lock")
+        try:
+            handle = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except FileNotFoundError:
+            raise StoreUnavailable(name, Reason.MISSING, cause="FileNotFoundError") from None
+        except OSError as error:
+            raise StoreUnavailable(name, Reason.READ_ONLY, cause=type(error).__name__) from None
+        self._handles.append(handle)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise StoreUnavailable(name, Reason.SERVED) from None
+
+    def _lock_itself(self, path: Path, name: str) -> None:
+        if sys.platform != "linux":
+            return  # no lock of one open file on one byte; flock would keep SQLite out on BSD, and on NFS
+        try:
+            handle = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+        except OSError:
+            return  # not there yet, or not to be written: whoever connects says so
+        self._handles.append(handle)
+        try:
+            fcntl.fcntl(handle, fcntl.F_OFD_SETLK, _SERVED_BYTE)
+        except (BlockingIOError, PermissionError):  # EAGAIN, EACCES: fcntl(2) allows both
+            raise StoreUnavailable(name, Reason.SERVED) from None
+        except OSError:
+            return  # a file system without such locks: the file beside must do
 
     def close(self) -> None:
         """Give the right back."""
-        if self._handle is not None:
-            os.close(self._handle)
-            self._handle = None
+        while self._handles:
+            os.close(self._handles.pop())
 
 
 # -------------------------------------------------------------------------------------------------------- PostgreSQL
@@ -187,6 +225,7 @@ def _open_postgres(url: URL, *, read_only: bool, lock_timeout_s: float) -> Engin
         max_overflow=8,
         pool_timeout=10,
         hide_parameters=True,
+        json_serializer=to_json_text,
     )
     settings = {
         "synchronous_commit": "on",
@@ -197,6 +236,10 @@ def _open_postgres(url: URL, *, read_only: bool, lock_timeout_s: float) -> Engin
         "idle_in_transaction_session_timeout": "30s",
         "default_transaction_read_only": "on" if read_only else "off",
     }
+    if not read_only:
+        # What the writer reads has an index, and its order from it. A plan made while the tables were small would read
+        # them whole for as long as the server keeps it; and a table read whole conflicts with every other daemon.
+        settings |= {"enable_seqscan": "off", "enable_sort": "off"}
     _set_on_connect(engine, settings)
     return engine
 

@@ -197,7 +197,8 @@ def _copy_before(target: Target, revision: str) -> Path | None:
     if target.path is None:
         return None
     stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
-    copy = target.path.with_name(f"{target.path.name}.before-{revision}-{stamp}")
+    name = "downgrade" if revision.startswith("-") else revision  # a step back has no name of its own
+    copy = target.path.with_name(f"{target.path.name}.before-{name}-{stamp}")
     _create_file(target, copy)
     with closing(sqlite3.connect(target.path)) as source, closing(sqlite3.connect(copy)) as sink:
         source.backup(sink)

@@ -1,5 +1,6 @@
 """Between the values of the domain and the rows and JSON values that the store keeps of them."""
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from datetime import datetime
@@ -18,6 +19,18 @@ from pam_receiver.identity.traits import StrictTraits, Trait
 Json = dict[str, Any]  # Any: a JSON value; what is wrong in it raises when it is read
 Values = dict[str, object]  # the columns of one row to write
 AnyRow = Row[Any]  # Any: a row of a table built column by column has no static type
+
+
+class JsonText(str):
+    """The text of a JSON value, which goes into a column as it is."""
+
+    __slots__ = ()
+
+
+def to_json_text(value: object) -> str:
+    """Write a JSON value, for the driver."""
+    return value if isinstance(value, JsonText) else json.dumps(value)
+
 
 _TRAITS: Final = tuple(trait.value for trait in Trait)
 _PLACE: Final = tuple(each.name for each in fields(Location))
@@ -214,6 +227,16 @@ def finding_json(finding: Finding) -> Json:
         "en": finding.en,
         "spec": finding.spec,
     }
+
+
+@lru_cache(maxsize=1024)  # a feed breaks the same few rules at the same places; no finding holds patient data
+def _finding_text(finding: Finding) -> str:
+    return json.dumps(finding_json(finding))
+
+
+def findings_text(findings: Sequence[Finding]) -> JsonText:
+    """Return the JSON array of :func:`finding_json`, as text."""
+    return JsonText(f"[{', '.join(map(_finding_text, findings))}]")
 
 
 def _location_json(place: Location) -> Json:

@@ -20,6 +20,7 @@ from pam_receiver.store.rows import (
     difference_json,
     ended_ins_values,
     finding_json,
+    findings_text,
     identifier_values,
     identity_json,
     identity_values,
@@ -320,7 +321,7 @@ def _message_values(record: MessageRecord) -> Values:
         "repeat_of": record.repeat_of,
         "ack_code": record.ack_code,
         "ack": record.ack,
-        "findings": [finding_json(finding) for finding in record.findings],
+        "findings": findings_text(record.findings),
     }
 
 

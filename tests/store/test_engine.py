@@ -5,6 +5,7 @@ import sqlite3
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
@@ -84,9 +85,11 @@ class TestPromises:
                 "statement_timeout",
                 "timezone",
                 "jit",
+                "enable_seqscan",
+                "enable_sort",
             )
             found = [tx._connection.exec_driver_sql(f"SHOW {name}").scalar() for name in names]
-        assert found == ["on", "serializable", "2500ms", "9s", "UTC", "off"]
+        assert found == ["on", "serializable", "2500ms", "9s", "UTC", "off", "off", "off"]
 
     def test_the_settings_outlive_a_first_transaction_that_fails(self, postgres_url: str) -> None:
         with closing(Store.open(postgres_url)) as store:
@@ -288,6 +291,51 @@ class TestServing:
                 migrate.prepare_for_serving(sqlite_url)
             one.close()
             other.lock_for_serving()
+
+    @pytest.mark.parametrize("link", [os.symlink, os.link])
+    def test_a_second_daemon_under_another_name_of_the_file_is_refused(
+        self, link: Callable[[Path, Path], None], sqlite_url: str, tmp_path: Path
+    ) -> None:
+        folder = tmp_path / "elsewhere"
+        folder.mkdir()
+        file = read_url(sqlite_url).path
+        assert file is not None
+        link(file, folder / "b.db")
+        urls = [sqlite_url, f"sqlite:///{folder}/b.db"]
+        for served, refused in (urls, reversed(urls)):
+            with closing(Store.open(served)) as one, closing(Store.open(refused)) as other:
+                one.lock_for_serving()
+                with pytest.raises(StoreUnavailable) as caught:
+                    other.lock_for_serving()
+                assert caught.value.reason is Reason.SERVED
+                with pytest.raises(StoreUnavailable):
+                    migrate.prepare_for_serving(refused)
+
+    def test_a_daemon_starts_again_after_it_stopped(self, tmp_path: Path) -> None:
+        url = f"sqlite:///{tmp_path}/a.db"
+        for is_first in (True, False):
+            assert (migrate.prepare_for_serving(url) is not None) is is_first
+            with closing(Store.open(url)) as store:
+                store.lock_for_serving()
+                with store.begin():
+                    pass
+
+    def test_another_process_writes_and_reads_while_a_daemon_serves(self, sqlite_url: str) -> None:
+        file = read_url(sqlite_url).path
+        code = (
+            "import sqlite3, sys; c = sqlite3.connect(sys.argv[1], timeout=0.1, isolation_level=None);"
+            "c.execute('BEGIN IMMEDIATE'); c.execute('ROLLBACK'); print(c.execute('SELECT 7').fetchone()[0])"
+        )
+        with closing(Store.open(sqlite_url)) as store:
+            store.lock_for_serving()
+            store.check()
+            done = subprocess.run([sys.executable, "-c", code, str(file)], capture_output=True, text=True, check=True)
+        assert done.stdout == "7\n"
+
+    def test_a_symlink_to_a_file_that_is_not_there_yet(self, tmp_path: Path) -> None:
+        (tmp_path / "b.db").symlink_to(tmp_path / "a.db")
+        assert migrate.prepare_for_serving(f"sqlite:///{tmp_path}/b.db") is not None
+        assert (tmp_path / "a.db").is_file()
 
     def test_reads_go_on_while_a_daemon_serves(self, sqlite_url: str) -> None:
         with closing(Store.open(sqlite_url)) as one, closing(Store.open(sqlite_url, read_only=True)) as reader:

@@ -192,10 +192,17 @@ class TestPrepareForServing:
         assert caught.value.is_foreign
         assert file.read_bytes() == before
 
-    def test_a_served_file_is_not_migrated(self, sqlite_url: str) -> None:
+    @pytest.mark.parametrize("link", [None, os.symlink, os.link])
+    def test_a_served_file_is_not_migrated(
+        self, link: Callable[[Path, Path], None] | None, sqlite_url: str, tmp_path: Path
+    ) -> None:
+        url = sqlite_url
+        if link is not None:
+            link(file_of(sqlite_url), tmp_path / "link.db")
+            url = f"sqlite:///{tmp_path}/link.db"
         with closing(Store.open(sqlite_url)) as store:
             store.lock_for_serving()
             for step in (migrate.upgrade, lambda url: migrate.downgrade(url, "base")):
                 with pytest.raises(StoreUnavailable) as caught:
-                    step(sqlite_url)
+                    step(url)
                 assert caught.value.reason is Reason.SERVED

@@ -1,12 +1,13 @@
 """Plans: no look-up of a message, an identity or an identifier reads a whole table, on either database."""
 
 import re
+from contextlib import closing
 
 import pytest
-from sqlalchemy import Select, text
+from sqlalchemy import Connection, Select, text
 
-from pam_receiver.store import Store, queries
-from pam_receiver.store.reads import reads_of
+from pam_receiver.store import Store, migrate, queries
+from pam_receiver.store.reads import READS, reads_of
 from pam_receiver.store.schema import identity_version, message, metadata
 
 TABLES = "|".join(metadata.tables)
@@ -39,6 +40,16 @@ def plan_of(store: Store, statement: Select, parameters: dict[str, object]) -> s
         return "\n".join(connection.exec_driver_sql(f"EXPLAIN {compiled}", values).scalars())
 
 
+def generic_plan(connection: Connection, statement: Select) -> str:
+    """The plan that a server would keep for every value of ``keys``."""
+    asked = str(statement.compile(connection.engine)).replace("%(keys)s::TEXT[]", "$1")
+    connection.exec_driver_sql("SET LOCAL plan_cache_mode = force_generic_plan")
+    connection.exec_driver_sql(f"PREPARE asked (text[]) AS {asked}")
+    plan = connection.exec_driver_sql("EXPLAIN EXECUTE asked ('{7,8}')").scalars().all()
+    connection.exec_driver_sql("DEALLOCATE asked")
+    return "\n".join(plan)
+
+
 def check_plan(plan: str) -> None:
     assert not re.search(rf"Seq Scan on ({TABLES})\b", plan), plan
     # "SCAN alert" in the order of its key is the key itself, read backwards
@@ -64,6 +75,18 @@ def test_a_look_up_uses_its_indexes(filled: Store, name: str) -> None:
     assert not re.search(rf"SCAN ({TABLES}|inner_message)\b", plan), plan
     if name == "receipts":
         assert "ix_message_accepted" in plan
+
+
+def test_a_server_without_statistics_never_walks_through_all_receipts(bare_postgres_url: str, author) -> None:
+    migrate.upgrade(bare_postgres_url)
+    with closing(Store.open(bare_postgres_url)) as store:
+        for _ in range(100):  # the two indexes do not outgrow their first page at the same row
+            with store.begin() as tx:
+                tx.write(messages=[author.message(raw=bytes(1100), ack=bytes(400))], at=author.now)
+                tx.load(repeat_keys=[bytes(32)])
+            with store.begin() as tx:
+                plan = generic_plan(tx._connection, READS["postgresql"].receipts)
+            assert "Scan Backward using ix_message_accepted" in plan, plan
 
 
 @pytest.mark.parametrize("name", LISTINGS)

@@ -14,10 +14,12 @@ from pam_receiver.store.rows import (
     difference_json,
     finding_from_json,
     finding_json,
+    findings_text,
     identity_from_json,
     identity_json,
     sender_key,
     storable,
+    to_json_text,
 )
 
 TIMES = st.datetimes(timezones=st.just(UTC))
@@ -33,6 +35,16 @@ def test_an_identity_comes_back_from_its_snapshot(identity: Identity) -> None:
 @settings(max_examples=60)
 def test_a_finding_comes_back_from_its_json(finding: Finding) -> None:
     assert finding_from_json(json.loads(json.dumps(finding_json(finding)))) == finding
+
+
+@given(st.lists(st.from_type(Finding), max_size=3))
+@settings(max_examples=60)
+def test_the_text_of_findings_is_that_of_their_json_values(findings: list[Finding]) -> None:
+    assert to_json_text(findings_text(findings)) == json.dumps([finding_json(each) for each in findings])
+
+
+def test_a_text_that_is_no_json_yet_becomes_one() -> None:
+    assert to_json_text("[]") == '"[]"'
 
 
 @given(st.text(), st.none() | st.text(), st.none() | st.text(), st.none() | st.text())
