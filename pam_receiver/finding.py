@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import IntEnum, StrEnum
+from functools import lru_cache
 from typing import Final, Literal
 
 Lang = Literal["fr", "en"]
@@ -112,15 +113,7 @@ class Rule:
 
     def at(self, location: Location | None = None, /, **values: str | int) -> "Finding":
         """Return the finding that this rule is not kept at ``location``."""
-        return Finding(
-            rule=self.id,
-            code=self.code,
-            severity=self.severity,
-            at=location,
-            fr=self.fr.format(**values) if values else self.fr,
-            en=self.en.format(**values) if values else self.en,
-            spec=self.spec,
-        )
+        return _make_finding(self, location, **values)
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,3 +139,16 @@ class Finding:
     def graded(self, severity: Severity) -> "Finding":
         """Return the same finding with another severity."""
         return replace(self, severity=severity)
+
+
+@lru_cache(maxsize=1024)  # a feed breaks the same few rules at the same places; no finding holds patient data
+def _make_finding(rule: Rule, location: Location | None, /, **values: str | int) -> Finding:
+    return Finding(
+        rule=rule.id,
+        code=rule.code,
+        severity=rule.severity,
+        at=location,
+        fr=rule.fr.format(**values) if values else rule.fr,
+        en=rule.en.format(**values) if values else rule.en,
+        spec=rule.spec,
+    )

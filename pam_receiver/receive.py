@@ -173,7 +173,8 @@ def _understand(raw: bytes, profiles: ProfileSet, asked: ReadingRules) -> _Under
     missing = () if header.control_id else (CONTROL_ID_MISSING.at(Location("MSH", 1, 10)),)
     findings = _join((*message.findings, *checked), (*missing, *reading.findings))
     code = AckCode.AE if any(finding.is_error for finding in findings) else None
-    return _Understood(header, _bounded(findings), code, replace(reading, findings=()), message.encoding)
+    read = Reading(reading.event, (), reading.dated)  # its findings stand among those of the message
+    return _Understood(header, _bounded(findings), code, read, message.encoding)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,11 +2,12 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Final
 
 from pam_receiver.adt import rules
 from pam_receiver.finding import Finding, Location
-from pam_receiver.hl7.datatypes import CX, XPN, parse_ts, read_cx, read_xad, read_xpn
+from pam_receiver.hl7.datatypes import CX, parse_ts, read_cx, read_xpn
 from pam_receiver.hl7.er7 import NULL, Message, Repetition, Segment
 from pam_receiver.hl7.header import Header
 from pam_receiver.identity.identifiers import (
@@ -23,6 +24,7 @@ from pam_receiver.identity.status import read_reliability
 from pam_receiver.identity.traits import StrictTraits, Trait, is_head_of
 
 ERASED: Final = ""
+_SURELY_SHORT: Final = min(MAX_IDENTIFIER_LENGTH, MAX_IDENTIFIER_BYTES // 4)  # a character has at most 4 bytes
 
 
 def said(value: str | None) -> str | None:
@@ -56,7 +58,7 @@ def read_identifiers(segment: Segment, number: int, default_authority: Assigning
     Spec: IHE PAM FR 2.11.2 §6.6.1; IHE France, Constraints on HL7 data types 1.8.2 §N.1.
     """
     read = Identifiers()
-    for rep in segment.field(number).repetitions:
+    for rep in segment.repetitions(number):
         if not rep.raw.strip():
             continue
         cx = read_cx(rep)
@@ -67,8 +69,13 @@ def read_identifiers(segment: Segment, number: int, default_authority: Assigning
     return read
 
 
+@lru_cache(maxsize=1024)  # each message of a feed names the same places
 def _part(at: Location, component: int, subcomponent: int | None = None) -> Location:
     return Location(at.segment, at.sequence, at.field, at.repetition, component, subcomponent)
+
+
+def _is_too_long(part: str) -> bool:
+    return len(part) > MAX_IDENTIFIER_LENGTH or len(part.encode()) > MAX_IDENTIFIER_BYTES
 
 
 def _read_ins(read: Identifiers, cx: CX, at: Location) -> None:
@@ -101,15 +108,16 @@ def _read_identifier(read: Identifiers, cx: CX, at: Location, default_authority:
         read.erased.append((type_, authority))
         return
     parts = (value, type_, authority.namespace_id, authority.universal_id, authority.universal_id_type)
-    if any(len(part) > MAX_IDENTIFIER_LENGTH or len(part.encode()) > MAX_IDENTIFIER_BYTES for part in parts):
+    if max(map(len, parts)) > _SURELY_SHORT and any(map(_is_too_long, parts)):
         limits = {"characters": MAX_IDENTIFIER_LENGTH, "octets": MAX_IDENTIFIER_BYTES}
         read.findings.append(rules.IDENTIFIER_TOO_LONG.at(at, **limits))
         return
     if not cx.identifier_type.strip():
         read.findings.append(rules.IDENTIFIER_WITHOUT_TYPE.at(_part(at, 5)))
     made = PatientIdentifier(value, type_, authority)
-    if made.key not in read.keys:
-        read.keys.add(made.key)
+    key = made.key
+    if key not in read.keys:
+        read.keys.add(key)
         read.identifiers.append(SentIdentifier(made, _part(at, 1)))
 
 
@@ -120,12 +128,12 @@ def _read_identifier(read: Identifiers, cx: CX, at: Location, default_authority:
 class _Traits:
     """What was read of PID so far."""
 
-    values: dict[str, str | None] = field(default_factory=dict)
+    values: dict[Trait, str | None] = field(default_factory=dict)
     places: dict[Trait, Location] = field(default_factory=dict)
     findings: list[Finding] = field(default_factory=list)
 
     def set(self, trait: Trait, value: str | None, at: Location) -> None:
-        self.values[trait.value] = value
+        self.values[trait] = value
         self.places[trait] = at
 
 
@@ -148,7 +156,7 @@ def read_person(
     _read_birth_date(traits, pid)
     traits.set(Trait.SEX, said(pid.value(8)), pid.location(8))
     _read_birth_place(traits, pid)
-    codes = [text for rep in pid.field(32).repetitions if (text := said(rep.component(1)))]
+    codes = [text for rep in pid.repetitions(32) if (text := said(rep.component(1)))]
     reliability, status_findings = read_reliability(codes, pid.location(32))
     zfd = message.segment("ZFD") if has_zfd else None
     person = Person(
@@ -173,19 +181,17 @@ def _read_names(traits: _Traits, pid: Segment, header: Header, *, has_ins: bool)
 
     Spec: IHE PAM FR 2.11.2 §6.6.2; IHE France, Constraints on HL7 data types 1.8.2 §N.10.
     """
-    names = pid.field(5)
     at = pid.location(5)
-    if names.is_null:
+    if pid.raw(5) == NULL:
         for trait in (Trait.BIRTH_FAMILY_NAME, Trait.FIRST_BIRTH_GIVEN_NAME, Trait.BIRTH_GIVEN_NAMES):
             traits.set(trait, ERASED, at)
         return ERASED, ERASED
-    by_type: dict[str, tuple[Repetition, XPN]] = {}
-    for rep in names.repetitions:
+    by_type: dict[str, Repetition] = {}
+    for rep in pid.repetitions(5):
         if rep.raw.strip():
-            xpn = read_xpn(rep)
-            by_type.setdefault(xpn.name_type.strip(), (rep, xpn))
+            by_type.setdefault((rep.component(7) or "").strip(), rep)
     birth = by_type.get("L")
-    if birth is None and not has_ins and "" in by_type and by_type[""][0].number == 1:
+    if birth is None and not has_ins and "" in by_type and by_type[""].number == 1:
         birth = by_type[""]
         traits.findings.append(rules.NAME_WITHOUT_TYPE.at(pid.location(5, 1, 7)))
     if birth is None:
@@ -193,14 +199,12 @@ def _read_names(traits: _Traits, pid: Segment, header: Header, *, has_ins: bool)
             traits.places[trait] = at
     else:
         _read_birth_names(traits, pid, birth, header, has_ins=has_ins)
-    _, used = by_type.get("D", (None, None))
-    return (said(used.family), said(used.given)) if used is not None else (None, None)
+    used = by_type.get("D")
+    return (said(used.component(1)), said(used.component(2))) if used is not None else (None, None)
 
 
-def _read_birth_names(
-    traits: _Traits, pid: Segment, birth: tuple[Repetition, XPN], header: Header, *, has_ins: bool
-) -> None:
-    rep, xpn = birth
+def _read_birth_names(traits: _Traits, pid: Segment, rep: Repetition, header: Header, *, has_ins: bool) -> None:
+    xpn = read_xpn(rep)
     first, further = said(xpn.given), said(xpn.further_given)
     if first and further and not has_ins and is_up_to_2_9(header) and not is_head_of(first, further):
         further = " ".join([first, *further.replace(",", " ").split()])
@@ -237,7 +241,7 @@ def _read_birth_place(traits: _Traits, pid: Segment) -> None:
 
     Spec: IHE PAM FR 2.11.2 §6.6.6; IHE France, Constraints on HL7 data types 1.8.2 §N.6.
     """
-    if pid.field(11).is_null:
+    if pid.raw(11) == NULL:
         traits.set(Trait.BIRTH_PLACE_CODE, ERASED, pid.location(11))
         return
     places = list(_birth_places(pid))
@@ -248,7 +252,6 @@ def _read_birth_place(traits: _Traits, pid: Segment) -> None:
 
 
 def _birth_places(pid: Segment) -> Iterator[tuple[Repetition, str | None]]:
-    for rep in pid.field(11).repetitions:
-        xad = read_xad(rep)
-        if xad.address_type.strip() == "BDL":
-            yield rep, said(xad.county_code)
+    for rep in pid.repetitions(11):
+        if (rep.component(7) or "").strip() == "BDL":
+            yield rep, said(rep.component(9))

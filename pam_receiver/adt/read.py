@@ -78,7 +78,7 @@ def _read_mode(message: Message) -> Iterator[Finding]:
     """Say that enhanced mode, when MSH-15 or MSH-16 asks for it, is not what the sender gets."""
     msh = message.segments[0]
     for number in (15, 16):
-        if msh.field(number).is_valued:
+        if msh.raw(number) and msh.field(number).is_valued:
             yield rules.ORIGINAL_MODE.at(msh.location(number))
             return
 

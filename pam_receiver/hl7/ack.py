@@ -21,6 +21,7 @@ _RULE_TABLE: Final = "99PAMR"  # our rule ids: a local table
 _CONTROL_OR_TAB: Final = re.compile(f"{CONTROL.pattern}|\t")
 _NOT_IN_A_NAME: Final = re.compile("[^A-Z0-9]")
 _OUR_SIGNS: Final = "^~\\&"
+_ORDER: Final = {severity: place for place, severity in enumerate(Severity)}  # worst first
 
 
 class AckCode(StrEnum):
@@ -85,7 +86,7 @@ def _msh(header: Header, control_id: str, at: datetime) -> str:
         _echo(header.version_field, header) or "2.5",
         *[""] * 4,
         _echo(header.country_code, header),
-        _echo(charset, header) if find_codec(charset) else "",
+        _echo(charset, header) if find_codec(charset) else "",  # an unknown one would make the answer unreadable too
     ]
     return "|".join(fields).rstrip("|")
 
@@ -138,8 +139,7 @@ def _clean(text: str, most: int = _MOST_ECHOED) -> str:
 
 def _chosen(findings: Iterable[Finding], which: Literal["all", "errors"], most: int) -> Sequence[Finding]:
     """Return the findings to show, worst first, and one that counts those that are not shown."""
-    order = list(Severity)
-    chosen = sorted((f for f in findings if which == "all" or f.is_error), key=lambda f: order.index(f.severity))
+    chosen = sorted((f for f in findings if which == "all" or f.is_error), key=lambda f: _ORDER[f.severity])
     rest = chosen[most:]
     if not rest:
         return chosen

@@ -95,23 +95,24 @@ class Timestamp:
 
     def earliest(self, tz: tzinfo) -> datetime:
         """Return the first moment (UTC) that this may mean; ``tz`` serves when no offset was sent."""
-        moment = datetime(
-            self.year, self.month or 1, self.day or 1, self.hour or 0, self.minute or 0, self.second or 0,
-            self.microsecond or 0, tzinfo=self._zone(tz),
-        )  # fmt: skip
-        return min(_to_utc(moment), _to_utc(moment.replace(fold=1)))
+        parts = (self.year, self.month or 1, self.day or 1, self.hour or 0, self.minute or 0, self.second or 0)
+        return min(self._moments(parts, self.microsecond or 0, tz))
 
     def latest(self, tz: tzinfo) -> datetime:
         """Return the last moment (UTC) that this may mean: the end of the year, month, day … that was named."""
         month = self.month or 12
-        moment = datetime(
-            self.year, month, self.day or monthrange(self.year, month)[1], _or(self.hour, 23), _or(self.minute, 59),
-            _or(self.second, 59), _or(self.microsecond, 999_999), tzinfo=self._zone(tz),
-        )  # fmt: skip
-        return max(_to_utc(moment), _to_utc(moment.replace(fold=1)))
+        day = self.day or monthrange(self.year, month)[1]
+        parts = (self.year, month, day, _or(self.hour, 23), _or(self.minute, 59), _or(self.second, 59))
+        return max(self._moments(parts, _or(self.microsecond, 999_999), tz))
 
-    def _zone(self, tz: tzinfo) -> tzinfo:
-        return tz if self.offset_minutes is None else timezone(timedelta(minutes=self.offset_minutes))
+    def _moments(
+        self, parts: tuple[int, int, int, int, int, int], microsecond: int, tz: tzinfo
+    ) -> tuple[datetime, datetime]:
+        """The two moments (UTC) that a time may mean in the hour that clocks run through twice; else they are one."""
+        zone = tz if self.offset_minutes is None else timezone(timedelta(minutes=self.offset_minutes))
+        first = datetime(*parts, microsecond, tzinfo=zone)
+        second = datetime(*parts, microsecond, tzinfo=zone, fold=1)
+        return _to_utc(first), _to_utc(second)
 
 
 def _or(part: int | None, otherwise: int) -> int:
@@ -127,8 +128,7 @@ def _to_utc(moment: datetime) -> datetime:
 
 
 _TS: Final = re.compile(
-    r"(?P<year>\d{4})(?:(?P<month>\d\d)(?:(?P<day>\d\d)(?:(?P<hour>\d\d)(?:(?P<minute>\d\d)"
-    r"(?:(?P<second>\d\d)(?:\.(?P<fraction>\d{1,6}))?)?)?)?)?)?(?P<offset>[+-]\d{4})?",
+    r"(\d{4})(?:(\d\d)(?:(\d\d)(?:(\d\d)(?:(\d\d)(?:(\d\d)(?:\.(\d{1,6}))?)?)?)?)?)?([+-]\d{4})?",
     re.ASCII,
 )
 
@@ -141,18 +141,14 @@ def parse_ts(text: str) -> Timestamp | None:
     match = _TS.fullmatch(text.strip())
     if match is None:
         return None
-    fraction, offset = match["fraction"], match["offset"]
-
-    def part(name: str) -> int | None:
-        return int(match[name]) if match[name] else None
-
+    year, month, day, hour, minute, second, fraction, offset = match.groups()
     stamp = Timestamp(
-        year=int(match["year"]),
-        month=part("month"),
-        day=part("day"),
-        hour=part("hour"),
-        minute=part("minute"),
-        second=part("second"),
+        year=int(year),
+        month=int(month) if month else None,
+        day=int(day) if day else None,
+        hour=int(hour) if hour else None,
+        minute=int(minute) if minute else None,
+        second=int(second) if second else None,
         microsecond=int(fraction.ljust(6, "0")) if fraction else None,
         offset_minutes=_minutes(offset) if offset else None,
     )
@@ -175,8 +171,8 @@ def _exists(stamp: Timestamp) -> bool:
     return True
 
 
-def _code(rep: Repetition, component: int, subcomponent: int = 1) -> str:
-    return rep.subcomponent(component, subcomponent) or ""
+def _code(rep: Repetition, component: int) -> str:
+    return rep.component(component) or ""
 
 
 def read_hd(rep: Repetition) -> HD:
@@ -191,7 +187,8 @@ def read_ei(rep: Repetition) -> EI:
 
 def read_cx(rep: Repetition) -> CX:
     """Read a CX (PID-3, PID-18, MRG-1 …)."""
-    return CX(rep.component(1), HD(_code(rep, 4, 1), _code(rep, 4, 2), _code(rep, 4, 3)), _code(rep, 5))
+    namespace_id, universal_id, universal_id_type, *_ = (*rep.subcomponents(4), "", "", "")
+    return CX(rep.component(1), HD(namespace_id, universal_id, universal_id_type), _code(rep, 5))
 
 
 def read_xpn(rep: Repetition) -> XPN:

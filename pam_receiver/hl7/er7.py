@@ -31,12 +31,13 @@ _MSH_18: Final = Location("MSH", 1, 18)
 _NEW_LINE: Final = re.compile("[\r\n]")
 _NAME: Final = re.compile("[A-Z][A-Z0-9]{2}")
 _CONTROL_OR_TAB: Final = re.compile("[\x00-\x09\x0b-\x0c\x0e-\x1f\x7f-\x9f]")  # CR and LF end segments
-_MOST_CONTROLS: Final = 50  # findings about control characters in one message
+_MOST_CONTROLS: Final = 1000  # findings about control characters in one message, as many as the journal keeps
 
 # Every byte but the control characters: what is left after deleting these is one. A quick look before a slow one.
 _C0: Final = frozenset(range(0x20)) - frozenset(b"\r\n") | {0x7F}
 _HARMLESS: Final = bytes(sorted(set(range(0x100)) - _C0))
 _HARMLESS_8859: Final = bytes(sorted(set(range(0x100)) - _C0 - set(range(0x80, 0xA0))))
+_UTF_8_OF_C1: Final = b"\xc2"  # U+0080 to U+009F are C2 80 to C2 9F there
 
 
 class Unreadable(PamReceiverError):
@@ -167,7 +168,7 @@ def _cut(text: str, separators: Separators, encoding: str) -> tuple[list[Segment
 def _may_hold_controls(body: bytes, text: str, encoding: str) -> bool:
     if body.translate(None, _HARMLESS if encoding == "utf-8" else _HARMLESS_8859):
         return True
-    return encoding == "utf-8" and not body.isascii() and _CONTROL_OR_TAB.search(text) is not None
+    return encoding == "utf-8" and _UTF_8_OF_C1 in body and _CONTROL_OR_TAB.search(text) is not None
 
 
 def _control_findings(segments: list[Segment]) -> Iterator[Finding]:
@@ -186,7 +187,7 @@ def _components(segment: Segment) -> Iterator[tuple[Location, str]]:
     """Every component of the fields that hold a control character, with its place."""
     for number, cell in enumerate(segment.cells):
         if number and _CONTROL_OR_TAB.search(cell):
-            for repetition in segment.field(number).repetitions:
+            for repetition in segment.repetitions(number):
                 components = repetition.raw.split(segment.separators.component)
                 for n, component in enumerate(components, 1):
                     yield segment.location(number, repetition.number, n), component

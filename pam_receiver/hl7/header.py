@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from pam_receiver.hl7.charset import find_codec
-from pam_receiver.hl7.message import Message, Segment
+from pam_receiver.hl7.message import Message, Repetition, Segment
 from pam_receiver.hl7.separators import STANDARD, Separators, is_separator, read_separators
 
 _BOM: Final = b"\xef\xbb\xbf"
@@ -106,37 +106,43 @@ def _segment(text: str, separators: Separators, encoding: str) -> Segment:
 
 def _first(msh: Segment, number: int) -> str:
     """The first repetition of a field, raw."""
-    repetitions = msh.field(number).repetitions
+    repetitions = msh.repetitions(number)
     return repetitions[0].raw if repetitions else ""
 
 
+def _components(msh: Segment, number: int) -> tuple[str, str, str]:
+    """The first three components of the first repetition of a field, unescaped."""
+    raw, separators = msh.raw(number) or "", msh.separators
+    if separators.repetition and separators.repetition in raw:
+        raw = raw.split(separators.repetition, 1)[0]
+    first = Repetition(raw, 1, separators, msh.encoding)
+    return (first.component(1) or "", first.component(2) or "", first.component(3) or "")
+
+
 def _read(msh: Segment) -> Header:
-    def raw(number: int) -> str:
-        return msh.raw(number) or ""
-
-    def value(number: int, component: int = 1) -> str:
-        return msh.value(number, component) or ""
-
+    cells = msh.cells + [""] * (22 - len(msh.cells))  # up to MSH-21
+    message_code, trigger_event, structure = _components(msh, 9)
+    version, country, extension_version = _components(msh, 12)
     return Header(
-        sending_application=raw(3),
-        sending_facility=raw(4),
-        receiving_application=raw(5),
-        receiving_facility=raw(6),
-        sent_at=value(7),
-        message_code=value(9),
-        trigger_event=value(9, 2),
-        structure=value(9, 3),
-        control_id=raw(10),
-        processing_id=value(11),
-        processing_id_field=raw(11),
-        version=value(12),
-        version_field=raw(12),
-        country=value(12, 2),
-        extension_version=value(12, 3),
-        country_code=raw(17),
-        charset=raw(18),
-        language=value(19),
-        profile_ids=raw(21),
+        sending_application=cells[3],
+        sending_facility=cells[4],
+        receiving_application=cells[5],
+        receiving_facility=cells[6],
+        sent_at=msh.value(7) or "",
+        message_code=message_code,
+        trigger_event=trigger_event,
+        structure=structure,
+        control_id=cells[10],
+        processing_id=msh.value(11) or "",
+        processing_id_field=cells[11],
+        version=version,
+        version_field=cells[12],
+        country=country,
+        extension_version=extension_version,
+        country_code=cells[17],
+        charset=cells[18],
+        language=msh.value(19) or "",
+        profile_ids=cells[21],
         separators=msh.separators,
         encoding=msh.encoding,
     )

@@ -1,6 +1,7 @@
 """A message as read: segments, fields, repetitions. Nothing is judged here, and no ``repr`` shows a value."""
 
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Final
 
 from pam_receiver.finding import Finding, Location
@@ -17,14 +18,10 @@ def _pick(components: list[str], n: int, m: int, separators: Separators, encodin
     if not 1 <= n <= len(components):
         return None
     text = components[n - 1]
-    if separators.subcomponent and separators.subcomponent in text:
-        parts = text.split(separators.subcomponent)
-        if not 1 <= m <= len(parts):
-            return None
-        text = parts[m - 1]
-    elif m != 1:
-        return None
-    return unescape(text, separators, encoding)
+    if m == 1 and (not text or text.isalnum()):
+        return text  # nearly always so: no separator and no escape sign is a letter or a digit
+    parts = _split(text, separators.subcomponent)
+    return unescape(parts[m - 1], separators, encoding) if 1 <= m <= len(parts) else None
 
 
 class Repetition:
@@ -60,6 +57,26 @@ class Repetition:
         """Return subcomponent ``m`` of component ``n`` (both from 1); ``None`` when there is none."""
         return _pick(self._components, n, m, self.separators, self.encoding)
 
+    def subcomponents(self, n: int) -> list[str]:
+        """Return all subcomponents of component ``n`` (from 1); none when the repetition ends before it."""
+        if not 1 <= n <= len(self._components):
+            return []
+        parts = _split(self._components[n - 1], self.separators.subcomponent)
+        return [unescape(part, self.separators, self.encoding) for part in parts]
+
+
+def _is_blank(raw: str, separators: Separators) -> bool:
+    """Whether nothing but separators and blanks stands there."""
+    s = separators
+    return not raw[:1].isalnum() and not raw.strip(f"{s.component}{s.repetition}{s.subcomponent} ")
+
+
+def _repetitions(raw: str | None, separators: Separators, encoding: str) -> tuple[Repetition, ...]:
+    if not raw or _is_blank(raw, separators):
+        return ()
+    parts = _split(raw, separators.repetition)
+    return tuple([Repetition(part, n, separators, encoding) for n, part in enumerate(parts, 1)])
+
 
 @dataclass(frozen=True, slots=True)
 class Field:
@@ -80,10 +97,7 @@ class Field:
     @property
     def is_empty(self) -> bool:
         """There, with nothing in it but separators and blanks."""
-        if self.raw is None:
-            return False
-        s = self.separators
-        return not self.raw.strip(f"{s.component}{s.repetition}{s.subcomponent} ")
+        return self.raw is not None and _is_blank(self.raw, self.separators)
 
     @property
     def is_null(self) -> bool:
@@ -97,10 +111,7 @@ class Field:
     @property
     def repetitions(self) -> tuple[Repetition, ...]:
         """The repetitions in order, empty ones included; none when the field is absent or empty."""
-        if self.raw is None or self.is_empty:
-            return ()
-        parts = _split(self.raw, self.separators.repetition)
-        return tuple(Repetition(part, n, self.separators, self.encoding) for n, part in enumerate(parts, 1))
+        return _repetitions(self.raw, self.separators, self.encoding)
 
 
 class Segment:
@@ -154,9 +165,13 @@ class Segment:
         """Return field ``number`` (from 1), absent or not. MSH-1 and MSH-2 are never split."""
         return Field(self.raw(number), number, self._separators_of(number), self.encoding)
 
+    def repetitions(self, number: int) -> tuple[Repetition, ...]:
+        """Return the repetitions of field ``number`` (from 1), as :attr:`Field.repetitions` gives them."""
+        return _repetitions(self.raw(number), self._separators_of(number), self.encoding)
+
     def raw(self, number: int) -> str | None:
         """Return the raw text of field ``number`` (from 1); ``None`` when it is absent."""
-        cells = self.cells
+        cells = self._cells or self.cells
         return cells[number] if 1 <= number < len(cells) else None
 
     def _separators_of(self, number: int) -> Separators:
@@ -170,6 +185,8 @@ class Segment:
         raw = self.raw(number)
         if raw is None:
             return None
+        if not raw or raw.isalnum():
+            return raw if component == subcomponent == 1 else None
         separators = self._separators_of(number)
         first = _split(raw, separators.repetition)[0]
         return _pick(_split(first, separators.component), component, subcomponent, separators, self.encoding)
@@ -182,7 +199,12 @@ class Segment:
         subcomponent: int | None = None,
     ) -> Location:
         """Return the place of this segment, or of a part of it, for a finding."""
-        return Location(self.name, self.sequence, field, repetition, component, subcomponent)
+        return _place(self.name, self.sequence, field, repetition, component, subcomponent)
+
+
+@lru_cache(maxsize=4096)  # each message of a feed names the same places
+def _place(name: str, sequence: int, *numbers: int | None) -> Location:
+    return Location(name, sequence, *numbers)
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,8 +222,11 @@ class Message:
 
     def segment(self, name: str) -> Segment | None:
         """Return the first segment of this name, wherever it stands."""
-        return next((segment for segment in self.segments if segment.name == name), None)
+        for segment in self.segments:
+            if segment.name == name:
+                return segment
+        return None
 
     def named(self, name: str) -> tuple[Segment, ...]:
         """Return all segments of this name, in order."""
-        return tuple(segment for segment in self.segments if segment.name == name)
+        return tuple([segment for segment in self.segments if segment.name == name])

@@ -183,7 +183,7 @@ def _change_ins(draft: Draft, event: ChangeIdentifier) -> None:
     if not is_its_own:
         _change_unknown(draft, identity, person, at, named)
     elif named - old:
-        _replace(draft, identity, person, old)
+        _replace(draft, identity, event, old)
     elif named:  # MRG-1 and PID-3 name the same INS: rules 1 to 3 decide, as for any message
         draft.add(rules.CHANGE_WITHOUT_NEW.at(at))
         follow(draft, identity, person, UpdateKind.CHANGE)
@@ -213,16 +213,18 @@ def _find_owner(draft: Draft, person: Person, holders: list[Identity], at: Locat
     return next(iter(survivors.values()))
 
 
-def _replace(draft: Draft, identity: Identity, person: Person, old: set[Ins]) -> None:
+def _replace(draft: Draft, identity: Identity, event: ChangeIdentifier, old: set[Ins]) -> None:
     """Follow PID with its new INS; if that one cannot be taken, the old one goes all the same.
 
     A NIA may become a NIR of the same number, so an INS is compared with its OID. An INS that MRG-1 calls obsolete is
     none that PID-3 brings.
     """
+    person = event.person
     new = tuple(each for each in person.ins if each.matricule and Ins(each.matricule, each.oid) not in old)
     after = follow(draft, identity, replace(person, ins=new), UpdateKind.CHANGE)
     brought = {Ins(each.matricule, each.oid) for each in new}
     if after.ins is not None and after.ins == identity.ins and after.ins not in brought:
+        draft.alert(identity, rules.NEW_INS_UNUSABLE.at(event.old_ins[0].at))
         ended = end_ins(after, EndReason.REMOVED, draft.occasion.took_place_at)
         draft.put(after, unqualified(ended))
 

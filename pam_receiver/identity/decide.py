@@ -17,7 +17,7 @@ def decide(event: Event, known: Known, occasion: Occasion, policy: Policy) -> De
 
     Spec: IHE PAM FR 2.11.2 §2.1, §4.1, §4.4; ITI TF-2 §3.30.4.
     """
-    has_steps = isinstance(event, Merge | ChangeIdentifier)
+    has_steps = isinstance(event, (Merge, ChangeIdentifier))
     draft = Draft(known, occasion, policy, has_steps=has_steps)
     match event:
         case Update():

@@ -20,6 +20,7 @@ from pam_receiver.identity.model import (
 from pam_receiver.identity.traits import StrictTraits
 
 _TRAITS: Final = tuple(each.name for each in fields(StrictTraits))
+_BLANK: Final = Identity(id="")  # what a new identity is compared with
 REPLACED: Final = "replaced"
 
 
@@ -48,8 +49,9 @@ class Draft:
 
     def add(self, *findings: Finding) -> None:
         """Say something about the message."""
-        self._findings.extend(findings)
-        self._is_refused = self._is_refused or any(finding.is_error for finding in findings)
+        for finding in findings:
+            self._findings.append(finding)
+            self._is_refused = self._is_refused or finding.is_error
 
     def alert(self, identity: Identity | None, finding: Finding) -> None:
         """Say something about the message, and keep it as an alert about ``identity``."""
@@ -100,31 +102,25 @@ class Draft:
 
 def find_differences(before: Identity | None, after: Identity) -> tuple[Difference, ...]:
     """Return what a message changed in an identity, as JSON values; empty when nothing did."""
-    old = before or Identity(id=after.id)
-    found: list[Difference] = []
-
-    def compare(what: str, was: object, now: object, reason: str | None = None) -> None:
-        if was != now:
-            found.append(Difference(what, was, now, reason))
-
-    if before is None:
-        found.append(Difference("created", None, True))
-    compare("active", old.active, after.active)
-    compare("merged_into", old.merged_into, after.merged_into)
-    compare("status", old.status.value if before else None, after.status.value)
-    compare("reliability_codes", list(old.reliability_codes), list(after.reliability_codes))
-    compare("ins", _ins_json(old.ins), _ins_json(after.ins), _reason(old, after))
-    for name in _TRAITS:
-        compare(name, getattr(old.traits, name), getattr(after.traits, name))
-    compare("used_family_name", old.used_family_name, after.used_family_name)
-    compare("used_given_name", old.used_given_name, after.used_given_name)
-    former_reason = _reason(old, after) if len(after.ended_ins) > len(old.ended_ins) else None
-    compare(
-        "identifiers",
-        [identifier_json(each) for each in old.identifiers],
-        [identifier_json(each) for each in after.identifiers],
-        former_reason,
-    )
+    old = before or _BLANK
+    found = [] if before else [Difference("created", None, True)]
+    values: list[tuple[str, object, object]] = [
+        ("active", old.active, after.active),
+        ("merged_into", old.merged_into, after.merged_into),
+        ("status", old.status.value if before else None, after.status.value),
+        ("reliability_codes", list(old.reliability_codes), list(after.reliability_codes)),
+    ]
+    found += [Difference(what, was, now) for what, was, now in values if was != now]
+    if old.ins != after.ins:
+        found.append(Difference("ins", _ins_json(old.ins), _ins_json(after.ins), _reason(old, after)))
+    values = [(name, getattr(old.traits, name), getattr(after.traits, name)) for name in _TRAITS]
+    values.append(("used_family_name", old.used_family_name, after.used_family_name))
+    values.append(("used_given_name", old.used_given_name, after.used_given_name))
+    found += [Difference(what, was, now) for what, was, now in values if was != now]
+    if old.identifiers != after.identifiers:
+        former_reason = _reason(old, after) if len(after.ended_ins) > len(old.ended_ins) else None
+        were, are = ([identifier_json(each) for each in identity.identifiers] for identity in (old, after))
+        found.append(Difference("identifiers", were, are, former_reason))
     return tuple(found)
 
 

@@ -16,6 +16,7 @@ from pam_receiver.identity.identifiers import (
     is_well_formed,
 )
 from pam_receiver.identity.model import EndedIns, EndReason, Identity, Interval, Policy, SentIns
+from pam_receiver.identity.status import IdentityStatus
 from pam_receiver.identity.traits import StrictTraits, find_disagreements
 
 _PREFERENCE: Final = (  # IHE PAM FR 2.11.2 §4.4.1: of NIR and NIA, the NIR
@@ -53,12 +54,13 @@ def admit_ins(sent: Iterable[SentIns], policy: Policy, *, held: Ins | None) -> A
     for each in sent:
         if not each.matricule:
             continue
-        if not is_well_formed(each.matricule):
+        ins = Ins(each.matricule, each.oid)
+        if not is_well_formed(ins.matricule):
             findings.append(rules.INS_ILL_FORMED.at(each.at))
-        elif not policy.takes_test_ins and not Ins(each.matricule, each.oid).is_production:
+        elif not policy.takes_test_ins and not ins.is_production:
             findings.append(rules.TEST_INS_LEFT_OUT.at(each.at))
         else:
-            usable.setdefault(Ins(each.matricule, each.oid), each.at)
+            usable.setdefault(ins, each.at)
     if not usable:
         return Admitted(findings=tuple(findings))
     best = min(_PREFERENCE.index(ins.oid) for ins in usable)
@@ -84,7 +86,7 @@ def check_ins(ins: Ins, traits: StrictTraits, at: Location | None) -> tuple[Find
     findings = [] if has_right_key(ins.matricule) else [rules.INS_KEY_WRONG.at(at)]
     parts = find_disagreements(ins, traits)
     if parts:
-        french, english = (", ".join(_DISAGREEMENTS[part][lang] for part in parts) for lang in (0, 1))
+        french, english = (", ".join([_DISAGREEMENTS[part][lang] for part in parts]) for lang in (0, 1))
         findings.append(rules.INS_DISAGREES.at(at, what_fr=french, what_en=english))
     return tuple(findings)
 
@@ -100,14 +102,14 @@ def is_outdated(ins: Ins, identity: Identity, dated: Interval | None) -> bool:
 
 
 def replace_ins(identity: Identity, ins: Ins, superseded: Iterable[Ins] = ()) -> Identity:
-    """Return ``identity`` with ``ins`` in force; the one it held, and ``superseded``, stay as former identifiers."""
+    """Return ``identity`` qualified by ``ins``; the one it held, and ``superseded``, stay as former identifiers."""
     former = [identity.ins] if identity.ins is not None else []
     former += superseded
     others = [each for each in identity.identifiers if not _is_ins(each, ins)]
     for each in former:
         if each != ins and not any(_is_ins(held, each) for held in others):
             others.append(each.as_former())
-    return replace(identity, ins=ins, identifiers=tuple(others))
+    return replace(identity, ins=ins, identifiers=tuple(others), status=IdentityStatus.QUALIFIEE)
 
 
 def end_ins(identity: Identity, reason: EndReason, at: datetime) -> Identity:

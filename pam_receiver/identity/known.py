@@ -54,13 +54,14 @@ class Known:
         way round, if this sender has sent that HD-1 alone: what another sender means by it is not known.
         """
         seen = self._seen.get((sender, authority.namespace_id), {}) if authority.namespace_id else {}
-        full = tuple(each for each in seen.values() if not each.is_local)
+        if not seen or (len(seen) == 1 and authority.key in seen):
+            return (authority,)  # nearly always so: nothing else goes by this name
+        full = [each for each in seen.values() if not each.is_local]
         if authority.is_local:
             return (*full, authority) if len(full) == 1 else (authority,)
-        local = tuple(each for each in seen.values() if each.is_local)
-        if all(each.key == authority.key for each in full):
-            return (authority, *local)
-        return (authority,)
+        if any(each.key != authority.key for each in full):
+            return (authority,)
+        return (authority, *(each for each in seen.values() if each.is_local))
 
     def resolve(self, identifier: PatientIdentifier, sender: tuple[str, str]) -> PatientIdentifier:
         """Return ``identifier`` under the surest authority that ``sender`` may mean."""
@@ -77,7 +78,7 @@ class Known:
 
     def find_by_matricule(self, matricule: str) -> tuple[Identity, ...]:
         """Return the identities whose INS in force has this matricule, in the order of their ids."""
-        return tuple(self._identities[each] for each in sorted(self._by_matricule.get(matricule, ())))
+        return tuple([self._identities[each] for each in sorted(self._by_matricule.get(matricule, ()))])
 
     def find_merge(self, absorbed: Identity) -> MergeLink:
         """Return the link by which ``absorbed`` (its ``merged_into`` is not ``None``) was merged."""
@@ -92,8 +93,9 @@ class Known:
     def see(self, seen: SeenAuthority) -> bool:
         """Remember that a sender has named this authority; return whether this is new."""
         known = self._seen.setdefault((seen.sender, seen.authority.namespace_id), {})
-        is_new = seen.authority.key not in known
-        known.setdefault(seen.authority.key, seen.authority)
+        key = seen.authority.key
+        is_new = key not in known
+        known.setdefault(key, seen.authority)
         return is_new
 
     def apply(self, decision: Decision) -> None:

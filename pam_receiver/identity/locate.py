@@ -24,13 +24,14 @@ def locate(draft: Draft, person: Person) -> Located | None:
 
     Spec: IHE PAM FR 2.11.2 §4.1, §6.6.1; ITI TF-2 §3.30.4.
     """
-    if not person.ipps:
+    ipps = person.ipps
+    if not ipps:
         draft.add(rules.NO_IPP.at(person.at))
         return None
-    first = person.ipps[0]
+    first = ipps[0]
     holders: dict[str, tuple[Identity, SentIdentifier]] = {}
     stale: list[Finding] = []
-    for sent in person.ipps:
+    for sent in ipps:
         holder = draft.known.find_by_ipp(sent.identifier, draft.occasion.sender)
         if holder is None:
             continue
@@ -42,14 +43,14 @@ def locate(draft: Draft, person: Person) -> Located | None:
         else:
             first = sent
         holders.setdefault(survivor.id, (survivor, sent))
+    if not holders:
+        return Located(None, first.at)
     active = [each for each in holders.values() if each[0].active] or list(holders.values())
     if len(active) > 1:
         draft.add(rules.IPPS_OF_TWO.at(active[1][1].at))
         return None
-    if not active:
-        return Located(None, first.at)
     identity = active[0][0]
-    if not any(is_in_force(draft, identity, sent) for sent in person.ipps):
+    if not any(is_in_force(draft, identity, sent) for sent in ipps):
         draft.add(stale[0])
         return None
     return Located(identity, first.at)

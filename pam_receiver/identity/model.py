@@ -9,7 +9,7 @@ from typing import Final, Literal
 from pam_receiver.finding import Finding, Location
 from pam_receiver.identity.identifiers import INS, PI, AssigningAuthority, Ins, PatientIdentifier
 from pam_receiver.identity.status import Attribute, IdentityStatus, Reliability, attributes_of
-from pam_receiver.identity.traits import StrictTraits, Trait
+from pam_receiver.identity.traits import NO_TRAITS, StrictTraits, Trait
 
 
 class EndReason(StrEnum):
@@ -45,7 +45,7 @@ class Identity:
     status: IdentityStatus = IdentityStatus.PROVISOIRE
     reliability_codes: tuple[str, ...] = ()
     ins: Ins | None = None
-    traits: StrictTraits = field(default_factory=StrictTraits)
+    traits: StrictTraits = NO_TRAITS
     used_family_name: str | None = None
     used_given_name: str | None = None
     identifiers: tuple[PatientIdentifier, ...] = ()
@@ -116,7 +116,7 @@ class Person:
     identifiers: tuple[SentIdentifier, ...] = ()
     erased: tuple[tuple[str, AssigningAuthority], ...] = ()  # (type, authority) of repetitions that are ""
     ins: tuple[SentIns, ...] = ()  # those that are "" included
-    traits: StrictTraits = field(default_factory=StrictTraits)
+    traits: StrictTraits = NO_TRAITS
     places: Mapping[Trait, Location] = field(default_factory=dict)
     used_family_name: str | None = None
     used_given_name: str | None = None

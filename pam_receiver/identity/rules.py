@@ -457,6 +457,14 @@ INS_OF_ANOTHER: Final = Rule(
     "The INS of MRG-1 is held by another identity than that of the IPP: nothing is changed; check IPP and INS.",
     "IHE PAM FR 2.11.2 §4.4.3",
 )
+NEW_INS_UNUSABLE: Final = Rule(
+    "new-ins-unusable",
+    _0,
+    _W,
+    "Le nouvel INS de PID-3 ne peut être retenu : l'ancien, annoncé obsolète, est retiré ; renvoyer le nouvel INS par A31 une fois corrigé.",
+    "The new INS of PID-3 cannot be taken: the old one, announced as obsolete, is removed; send the new INS by A31 once corrected.",
+    "IHE PAM FR 2.11.2 §4.4.2",
+)
 INS_NOT_THE_ONE_HELD: Final = Rule(
     "ins-is-not-the-one-held",
     _204,

@@ -40,6 +40,7 @@ class Declared(IntEnum):
     VALI = 3
 
 
+_STATUSES: Final = MappingProxyType({each.name: each for each in Declared if each is not Declared.NONE})
 ATTRIBUTES: Final = MappingProxyType(
     {  # IHE PAM FR 2.11.2 §6.6.15, table 0445, column of comments
         "HOMA": Attribute.HOMONYME,
@@ -77,9 +78,9 @@ def read_reliability(codes: Sequence[str], at: Location | None) -> tuple[Reliabi
     Spec: IHE PAM FR 2.11.2 §6.6.15; combinations of attributes: RNIV 1, EXI ID 24 and EXI SI 09.
     """
     findings: list[Finding] = []
-    declared = sorted({Declared[code] for code in codes if code in Declared.__members__ and code != "NONE"})
-    attributes = frozenset(ATTRIBUTES[code] for code in codes if code in ATTRIBUTES)
-    status = declared[0] if declared else Declared.NONE
+    declared = {_STATUSES[code] for code in codes if code in _STATUSES}
+    attributes = frozenset([ATTRIBUTES[code] for code in codes if code in ATTRIBUTES])
+    status = min(declared) if declared else Declared.NONE
     if len(declared) > 1:
         findings.append(rules.SEVERAL_STATUSES.at(at, kept=status.name))
     forbidden = (Attribute.FICTIVE in attributes and len(attributes) > 1) or (

@@ -7,7 +7,7 @@ import calendar
 import re
 import unicodedata
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, Literal
 
@@ -52,15 +52,26 @@ class StrictTraits:
         value: str | None = getattr(self, trait)
         return value
 
+    @property
+    def values(self) -> tuple[str | None, ...]:
+        """The traits in the order of :class:`Trait`."""
+        return (
+            self.birth_family_name,
+            self.first_birth_given_name,
+            self.birth_given_names,
+            self.birth_date,
+            self.sex,
+            self.birth_place_code,
+        )
+
     def items(self) -> Iterator[tuple[Trait, str | None]]:
         """Each trait and its value, in the order of :class:`Trait`."""
-        for trait in Trait:
-            yield trait, self.get(trait)
+        return zip(Trait, self.values, strict=True)
 
     def follow(self, said: "StrictTraits") -> "StrictTraits":
         """Return these traits after a message: what it says replaces, what it erases goes, the rest stays."""
-        changes = {name: value or None for name, value in said.items() if value is not None}
-        return replace(self, **changes) if changes else self
+        pairs = zip(self.values, said.values, strict=True)
+        return StrictTraits(*[mine if new is None else new or None for mine, new in pairs])
 
     def changed_by(self, said: "StrictTraits") -> tuple[Trait, ...]:
         """Return the traits held here that ``said`` changes or erases, compared in RNIV form.
@@ -70,6 +81,8 @@ class StrictTraits:
         held = ((trait, self.get(trait), said.get(trait)) for trait in Trait)
         return tuple(t for t, mine, new in held if mine and new is not None and rniv_form(mine) != rniv_form(new))
 
+
+NO_TRAITS: Final = StrictTraits()
 
 _LIGATURES: Final = str.maketrans({"Œ": "OE", "œ": "OE", "Æ": "AE", "æ": "AE", "ß": "SS", "Ø": "O", "ø": "O"})
 _NOT_A_LETTER: Final = re.compile(r"[\s'’‘`´‐‑‒–—-]+")
@@ -85,13 +98,6 @@ def rniv_form(text: str) -> str:
 
 # ------------------------------------------------------------------------------------------------ completeness
 
-_REQUIRED: Final = (  # IHE PAM FR 2.11.2 §6.6.2, §6.6.4, §6.6.5; Constraints on HL7 data types 1.8.2 §N.6, §N.10
-    Trait.BIRTH_FAMILY_NAME,
-    Trait.FIRST_BIRTH_GIVEN_NAME,
-    Trait.BIRTH_DATE,
-    Trait.SEX,
-    Trait.BIRTH_PLACE_CODE,
-)
 _WORDS: Final[Mapping[Trait, tuple[str, str]]] = {
     Trait.BIRTH_FAMILY_NAME: ("nom de naissance (type L)", "birth family name (type L)"),
     Trait.FIRST_BIRTH_GIVEN_NAME: ("premier prénom de naissance (type L)", "first birth given name (type L)"),
@@ -99,6 +105,10 @@ _WORDS: Final[Mapping[Trait, tuple[str, str]]] = {
     Trait.BIRTH_DATE: ("date de naissance complète et valide", "complete and valid birth date"),
     Trait.SEX: ("sexe (M, F ou U)", "sex (M, F or U)"),
     Trait.BIRTH_PLACE_CODE: ("code INSEE du lieu de naissance (BDL)", "INSEE code of the birth place (BDL)"),
+}
+_WORDS_AT_BEGINNING: Final[Mapping[Trait, tuple[str, str]]] = {
+    trait: (french[0].upper() + french[1:], english[0].upper() + english[1:])
+    for trait, (french, english) in _WORDS.items()
 }
 _USUAL_PLACES: Final[Mapping[Trait, str]] = {
     Trait.BIRTH_FAMILY_NAME: "PID-5, XPN-1",
@@ -117,12 +127,15 @@ def words_for(trait: Trait) -> dict[str, str]:
     return {"trait_fr": french, "trait_en": english, "place": _USUAL_PLACES[trait]}
 
 
+_DAY: Final = re.compile(r"(\d{4})-(\d{2})-(\d{2})")
+
+
 def is_complete_date(date: str) -> bool:
     """Whether ``date`` is a whole and real calendar day, ``YYYY-MM-DD``."""
-    match = re.fullmatch(r"(\d{4})-(\d{2})-(\d{2})", date)
+    match = _DAY.fullmatch(date)
     if match is None:
         return False
-    year, month, day = (int(part) for part in match.groups())
+    year, month, day = map(int, match.groups())
     return year > 0 and 1 <= month <= 12 and 1 <= day <= calendar.monthrange(year, month)[1]
 
 
@@ -134,15 +147,14 @@ def missing_traits(said: StrictTraits) -> tuple[Trait, ...]:
 
     Spec: IHE PAM FR 2.11.2 §6.6.2, §6.6.4, §6.6.5, §6.6.6.
     """
-    return tuple(trait for trait in _REQUIRED if not _is_there(trait, said.get(trait)))
-
-
-def _is_there(trait: Trait, value: str | None) -> bool:
-    if not value:
-        return False
-    if trait is Trait.BIRTH_DATE:
-        return is_complete_date(value)
-    return trait is not Trait.SEX or value in _SEXES
+    usable: dict[Trait, object] = {  # as §N.6 and §N.10 of the Constraints on HL7 data types 1.8.2 say too
+        Trait.BIRTH_FAMILY_NAME: said.birth_family_name,
+        Trait.FIRST_BIRTH_GIVEN_NAME: said.first_birth_given_name,
+        Trait.BIRTH_DATE: said.birth_date and is_complete_date(said.birth_date),
+        Trait.SEX: said.sex in _SEXES,
+        Trait.BIRTH_PLACE_CODE: said.birth_place_code,
+    }
+    return tuple([trait for trait, value in usable.items() if not value])
 
 
 # ------------------------------------------------------------------------------------------------------- form
@@ -182,9 +194,8 @@ def check_qualified_form(said: StrictTraits, places: Mapping[Trait, Location]) -
     for trait, form in _NAME_FORMS.items():
         value = said.get(trait)
         if value and not form.fullmatch(value):
-            french, english = _WORDS[trait]
-            words = {"trait_fr": french[0].upper() + french[1:], "trait_en": english[0].upper() + english[1:]}
-            findings.append(rules.NAME_CHARSET.at(places.get(trait), **words))
+            french, english = _WORDS_AT_BEGINNING[trait]
+            findings.append(rules.NAME_CHARSET.at(places.get(trait), trait_fr=french, trait_en=english))
     first, names = said.first_birth_given_name, said.birth_given_names
     if first and names and not is_head_of(first, names):
         findings.append(rules.FIRST_NAME_NOT_HEAD.at(places.get(Trait.FIRST_BIRTH_GIVEN_NAME)))
@@ -197,6 +208,8 @@ def check_qualified_form(said: StrictTraits, places: Mapping[Trait, Location]) -
 
 def is_head_of(first: str, names: str) -> bool:
     """Whether the list ``names`` begins with the whole given name ``first``; hyphen and space are equal."""
+    if first.isalpha() and (names == first or names.startswith(f"{first} ")):
+        return True  # nearly always so: no need of another form
     head, whole = rniv_form(first), rniv_form(names)
     return whole == head or whole.startswith(head + " ")
 

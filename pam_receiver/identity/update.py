@@ -78,7 +78,8 @@ def follow(draft: Draft, before: Identity | None, person: Person, kind: UpdateKi
     if taken.ins is not None:
         after = _take_ins(draft, held, taken, kind)
     else:
-        after = _without_new_ins(draft, held, person, status, names_ins=admitted.ins is not None)
+        names_ins = admitted.ins is not None or kind is UpdateKind.CHANGE
+        after = _without_new_ins(draft, held, person, status, names_ins=names_ins)
     after = replace(
         after,
         traits=held.traits.follow(_with_list(draft, held.traits, person, is_qualified=taken.ins is not None)),
@@ -123,6 +124,8 @@ def _admit(draft: Draft, held: Identity, person: Person) -> Admitted:
     if admitted.ins is not None and is_outdated(admitted.ins, held, draft.occasion.dated):
         draft.alert(held, rules.INS_OUTDATED.at(admitted.at))
         return _LEFT_OUT
+    if not admitted.superseded:
+        return admitted
     superseded = (each for each in admitted.superseded if not is_outdated(each, held, draft.occasion.dated))
     return replace(admitted, superseded=tuple(superseded))
 
@@ -141,7 +144,7 @@ def _judge(
         reliability,
         has_ins=names_ins and not person.birth_date_corrected,
         obtained_from_insi=person.obtained_from_insi and not person.birth_date_corrected,
-        deduce_recuperee=draft.policy.deduce_recuperee,
+        deduce_recuperee=draft.policy.deduce_recuperee and kind is not UpdateKind.CHANGE,  # §4.4.4: provisoire
     )
     if not names_ins:
         return deduction.status, _LEFT_OUT
@@ -185,7 +188,7 @@ def _take_ins(draft: Draft, held: Identity, taken: Admitted, kind: UpdateKind) -
             draft.add(rules.NIA_TO_NIR.at(taken.at))
         elif kind is not UpdateKind.CHANGE:
             draft.alert(held, rules.INS_REPLACED.at(taken.at))
-    return replace(replace_ins(held, ins, taken.superseded), status=IdentityStatus.QUALIFIEE)
+    return replace_ins(held, ins, taken.superseded)
 
 
 def _without_new_ins(
@@ -193,7 +196,7 @@ def _without_new_ins(
 ) -> Identity:
     """Return the identity when the message brings no INS that can be taken: the one held stays only on firm ground."""
     if held.ins is None:
-        return replace(held, status=status or held.status)
+        return held if status in (None, held.status) else replace(held, status=status)
     reason = _why_ins_ends(draft, held, person, names_ins=names_ins)
     if reason is not None:
         ended = unqualified(end_ins(held, reason, draft.occasion.took_place_at))
@@ -228,8 +231,11 @@ def _why_ins_ends(draft: Draft, held: Identity, person: Person, *, names_ins: bo
 
 def _alert_doublon(draft: Draft, identity: Identity, taken: Admitted) -> None:
     assert taken.ins is not None
+    holders = draft.known.find_by_matricule(taken.ins.matricule)
+    if not holders:
+        return
     authorities = {each.authority.key for each in identity.ipps}
-    for other in draft.known.find_by_matricule(taken.ins.matricule):
+    for other in holders:
         if other.id == identity.id or not other.active:
             continue
         if not authorities.isdisjoint(each.authority.key for each in other.ipps):
@@ -274,11 +280,15 @@ def _follow_identifiers(draft: Draft, identity: Identity, person: Person) -> tup
             after.append(draft.known.resolve(sent.identifier, draft.occasion.sender))
         else:
             after[index] = merge_authority(after[index], sent.identifier)
+    if not person.erased:
+        return distinct(after)
     ended = {(type_, authority.key) for type_, authority in person.erased if type_ != PI}
     return distinct(replace(each, active=False) if (each.type, each.authority.key) in ended else each for each in after)
 
 
 def _index_of(draft: Draft, held: list[PatientIdentifier], among: list[int], sent: PatientIdentifier) -> int | None:
+    if not among:
+        return None
     keys = {each.key for each in draft.known.same_authorities(sent.authority, draft.occasion.sender)}
     return next((index for index in among if held[index].authority.key in keys), None)
 

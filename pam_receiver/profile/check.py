@@ -4,7 +4,6 @@ Not judged here: what makes a message name no patient (``adt``), the completenes
 (``identity.traits``), and whether type, event and version are accepted at all (``receive``).
 """
 
-from collections.abc import Iterator
 from typing import Final
 
 from pam_receiver.finding import Finding, Location, Rule
@@ -59,7 +58,7 @@ class _Check:
         self._check_segments()
         for segment in self._message.segments:
             asked = self._plan.fields.get(segment.name)
-            if self._is_full:
+            if len(self._findings) > MOST_FINDINGS:
                 break
             if asked is not None:
                 self._check_values(segment, asked)
@@ -67,10 +66,6 @@ class _Check:
         for rule in self._plan.rules:
             self._check_condition(rule)
         return tuple(self._findings)
-
-    @property
-    def _is_full(self) -> bool:
-        return len(self._findings) > MOST_FINDINGS
 
     def _check_structure(self) -> None:
         msh, event = self._message.segments[0], self._plan.event
@@ -107,31 +102,37 @@ class _Check:
 
     def _check_values(self, segment: Segment, asked: SegmentPlan) -> None:
         """Judge the fields that are there: most of a segment is empty, and of most fields nothing is asked."""
-        fields = asked.fields
+        fields, separator = asked.fields, segment.separators.repetition
         for number, raw in enumerate(segment.cells):
-            if raw and raw != NULL and (plan := fields.get(number)) is not None:
-                self._check_field(segment, raw, plan)
+            if not raw or raw == NULL or (plan := fields.get(number)) is None:
+                continue
+            if plan.is_excluded or plan.most == 0 or (separator and separator in raw):
+                self._check_repetitions(segment, raw, plan)
+            elif (plan.text is not None or plan.components) and len(self._findings) <= MOST_FINDINGS:
+                self._check_part(segment, raw, plan, None)
 
-    def _check_field(self, segment: Segment, raw: str, plan: FieldPlan) -> None:
+    def _check_repetitions(self, segment: Segment, raw: str, plan: FieldPlan) -> None:
         separator = segment.separators.repetition
-        parts = raw.split(separator) if separator and separator in raw else [raw]
+        parts = raw.split(separator) if separator else [raw]
         whole = plan.whole
-        if whole is not None:
-            if whole.usage is Usage.X:
-                if _is_valued(segment, raw):
-                    self._tell(rules.FIELD_NOT_SUPPORTED, whole, segment)
-                return
-            most = whole.card.max
-            if most is not None and len(parts) > most:
-                self._check_count(segment, parts, whole, most)
+        if whole is not None and plan.is_excluded:
+            if _is_valued(segment, raw):
+                self._tell(rules.FIELD_NOT_SUPPORTED, whole, segment)
+            return
+        if whole is not None and plan.most is not None and len(parts) > plan.most:
+            self._check_count(segment, parts, whole, plan.most)
         for index, part in enumerate(parts):
-            repetition = index + 1 if len(parts) > 1 else None
-            if self._is_full:
+            if len(self._findings) > MOST_FINDINGS:
                 return
-            if plan.text is not None:
-                self._check_text(segment, _component(segment, part, 1), plan.text, repetition)
-            for rule in plan.components:
-                self._check_component(segment, part, rule, repetition)
+            self._check_part(segment, part, plan, index + 1 if len(parts) > 1 else None)
+
+    def _check_part(self, segment: Segment, part: str, plan: FieldPlan, repetition: int | None) -> None:
+        """Judge one repetition: its text, which is its first component, and the components that have a line."""
+        if plan.text is not None:
+            text = part if part.isalnum() else _component(segment, part, 1)
+            self._check_text(segment, text, plan.text, repetition)
+        for rule in plan.components:
+            self._check_component(segment, part, rule, repetition)
 
     def _check_count(self, segment: Segment, parts: list[str], rule: FieldRule, most: int) -> None:
         count = sum(_is_valued(segment, part) for part in parts)
@@ -152,7 +153,7 @@ class _Check:
         table, shape, most = rule.table, rule.shape, rule.max_length
         if table is not None and raw in table.values:
             return  # nearly always so, and a code of a table needs no other look
-        value = _plain(segment, raw)
+        value = raw if raw.isalnum() else _plain(segment, raw)
         if not value or value == NULL:
             return
         if table is not None and value not in table.values:
@@ -183,16 +184,13 @@ class _Check:
         segments = (within,) if within is not None and own else self._message.named(place.segment)
         if place.field is None:
             return bool(segments) is (test is Test.PRESENT)
-        found = (
-            value
-            for segment in segments
-            for value in _values(segment, place.field, place.component or 1 if condition.codes else place.component)
-        )
+        component = place.component or 1 if condition.codes else place.component
+        found = [value for segment in segments for value in _values(segment, place.field, component)]
         if test is Test.PRESENT:
             return any(found)
         if test is Test.ABSENT:
             return not any(found)
-        return any(value in condition.codes for value in found) is (test is Test.IS)
+        return (not condition.codes.isdisjoint(found)) is (test is Test.IS)
 
     def _tell_segment(self, rule: Rule, at: Location, **counts: int) -> None:
         event = self._plan.event
@@ -228,7 +226,7 @@ class _Check:
 
 def _is_valued(segment: Segment, raw: str) -> bool:
     """Whether there is more in ``raw`` than separators, blanks and the demand to erase."""
-    if raw.isalnum():
+    if raw[:1].isalnum():  # nearly always so, and it is none of these
         return True
     s = segment.separators
     return raw != NULL and bool(raw.strip(f"{s.component}{s.repetition}{s.subcomponent} "))
@@ -249,13 +247,13 @@ def _plain(segment: Segment, raw: str) -> str:
     return unescape(raw, segment.separators, segment.encoding).strip()
 
 
-def _values(segment: Segment, number: int, component: int | None) -> Iterator[str]:
+def _values(segment: Segment, number: int, component: int | None) -> list[str]:
     """The values of a place: of a component in each repetition, or of whole repetitions; only what is valued."""
     cells = segment.cells
-    if number >= len(cells):
-        return
+    if number >= len(cells) or not cells[number]:
+        return []
     separator = segment.separators.repetition
-    for part in cells[number].split(separator) if separator else [cells[number]]:
-        value = part if component is None else _component(segment, part, component)
-        if _is_valued(segment, value):
-            yield _plain(segment, value)
+    parts = cells[number].split(separator) if separator else [cells[number]]
+    if component is not None:
+        parts = [_component(segment, part, component) for part in parts]
+    return [_plain(segment, part) for part in parts if _is_valued(segment, part)]

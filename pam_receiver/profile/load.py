@@ -298,7 +298,13 @@ def _make_plan(laid: Mapping[Place, FieldRule], left: frozenset[str]) -> Segment
         if at.component is not None:
             fields[number] = replace(plan, components=(*plan.components, rule))
         elif rule.judges_values:
-            fields[number] = replace(plan, whole=rule, text=rule if rule.judges_text else None)
+            fields[number] = replace(
+                plan,
+                whole=rule,
+                text=rule if rule.judges_text else None,
+                is_excluded=rule.usage is Usage.X,
+                most=rule.card.max,
+            )
     required = [
         rule
         for at, rule in laid.items()

@@ -194,12 +194,15 @@ class Grammar:
 class FieldPlan:
     """The lines for one field of a segment: that of the field itself, if it judges anything, and of its components.
 
-    ``text`` is ``whole`` again when it judges the text of each repetition.
+    ``text`` is ``whole`` again when it judges the text of each repetition. ``is_excluded`` (usage X) and ``most`` (how
+    many repetitions) are those of ``whole``.
     """
 
     whole: FieldRule | None = None
     text: FieldRule | None = None
     components: tuple[FieldRule, ...] = ()
+    is_excluded: bool = False
+    most: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -249,7 +249,7 @@ class TestControlCharacters:
 
     def test_their_number_is_bounded(self) -> None:
         message = parse_message(adt(body="NTE|" + "\x00^" * 5000))
-        assert len(message.findings) == 50
+        assert len(message.findings) == 1000
 
 
 class TestEncode:

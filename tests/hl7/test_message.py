@@ -68,6 +68,15 @@ class TestParts:
         assert first.component(4) == "CHU"
         assert [first.subcomponent(4, m) for m in (0, 1, 2, 3, 4)] == [None, "CHU", "1.2.250.1.999.77", "ISO", None]
 
+    def test_subcomponents_come_together_unescaped(self) -> None:
+        first = segment("PID|a^b&\\T\\c&^").repetitions(1)[0]
+        assert [first.subcomponents(n) for n in (0, 1, 2, 3, 4)] == [[], ["a"], ["b", "&c", ""], [""], []]
+
+    @pytest.mark.parametrize("number", range(12))
+    def test_a_segment_gives_the_repetitions_of_its_fields(self, pid: Segment, number: int) -> None:
+        found = [(r.number, r.raw) for r in pid.repetitions(number)]
+        assert found == [(r.number, r.raw) for r in pid.field(number).repetitions]
+
     def test_null_component_and_empty_subcomponent_stay_as_sent(self, pid: Segment) -> None:
         second = pid.field(3).repetitions[1]
         assert (second.component(1), second.component(2), second.subcomponent(4, 1)) == (NULL, "", "")

@@ -73,16 +73,30 @@ class TestReplaced:
         assert decision.changes == ()
         assert ("change-already-done", "I") in graded(decision)
 
-    def test_new_ins_that_cannot_be_taken_takes_the_old_one_away_all_the_same(self) -> None:
+    @pytest.mark.parametrize(
+        ("ins", "codes", "why"),
+        [
+            (NEW_NIR, [], "ins-without-vali"),
+            (Ins("123", NIR.oid), ["VALI"], "ins-ill-formed"),
+            (Ins(NEW_NIR.matricule, "1.2.250.1.213.1.4.10"), ["VALI"], "test-ins-in-production"),
+        ],
+    )
+    def test_new_ins_that_cannot_be_taken_takes_the_old_one_away_all_the_same(
+        self, ins: Ins, codes: list[str], why: str
+    ) -> None:
         one = house(qualified("100"))
-        one.accept(a47(who("100", ins=[NEW_NIR], codes=[]), old_ins=[NIR]))
+        decision = one.accept(a47(who("100", ins=[ins], codes=codes), old_ins=[NIR]))
         assert (one.of("100").ins, one.of("100").status) == (None, "validee")
         assert reasons_of(one.of("100")) == [(NIR, "removed-by-source")]
+        assert {why, "new-ins-unusable"} <= set(rules_of(decision))
+        assert "ins-not-listed-kept" not in rules_of(decision)
+        assert alerts_of(decision) == ["new-ins-unusable"]
 
     def test_new_ins_with_prov(self) -> None:
+        """§4.4.4: an A47 downgrade is provisoire, never récupérée by itself."""
         one = house(qualified("100"))
         one.accept(a47(who("100", ins=[NEW_NIR], codes=["PROV"]), old_ins=[NIR]))
-        assert (one.of("100").ins, one.of("100").status) == (None, "recuperee")
+        assert (one.of("100").ins, one.of("100").status) == (None, "provisoire")
 
     def test_new_ins_without_a_trait_is_refused(self) -> None:
         one = house(qualified("100"))

@@ -21,6 +21,8 @@ from pam_receiver.identity.traits import (
     words_for,
 )
 
+NAMES = st.text(alphabet="AEÉßé\u0301-' ", max_size=6)
+
 
 class TestFollow:
     """HL7 v2.5 §2.5.3: empty leaves what is held, "" erases it."""
@@ -30,6 +32,9 @@ class TestFollow:
 
     def test_said_replaces(self) -> None:
         assert ANNE.follow(StrictTraits(sex="U")) == with_traits(sex="U")
+
+    def test_the_values_stand_in_the_order_of_the_traits(self) -> None:
+        assert dict(ANNE.items()) == {trait: getattr(ANNE, trait.value) for trait in Trait}
 
     def test_two_quotes_erase(self) -> None:
         assert ANNE.follow(StrictTraits(birth_place_code="")) == with_traits(birth_place_code=None)
@@ -194,6 +199,13 @@ class TestFirstName:
     @pytest.mark.parametrize("first", ["ANNE", "ANNE SOLENE", "ANNE-SOLENE", "ANNE SOLENE MARIE", "Anne"])
     def test_head(self, first: str) -> None:
         assert is_head_of(first, "ANNE SOLENE MARIE")
+
+    @given(NAMES, NAMES)
+    def test_the_same_letters_are_a_head_as_their_forms_are(self, first: str, more: str) -> None:
+        names = f"{first} {more}"
+        head, whole = rniv_form(first), rniv_form(names)
+        assert is_head_of(first, names) == (whole == head or whole.startswith(f"{head} "))
+        assert is_head_of(first, more) == (rniv_form(more) == head or rniv_form(more).startswith(f"{head} "))
 
     @pytest.mark.parametrize("first", ["AN", "SOLENE", "ANNES", "ANNE SOLENE MARIE LOUISE"])
     def test_no_head(self, first: str) -> None:
