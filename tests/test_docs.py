@@ -336,7 +336,7 @@ class TestJson:
             histories = [(each.identity.id, find_history(store, each.identity.id)) for each in views]
             whole = [find_messages(store, line.id)[0] for line in lines]
         return {
-            "show": [as_json.identity_json(view) for view in views],
+            "show": [as_json.view_json(view) for view in views],
             "history": [as_json.version_json(one, version) for one, versions in histories for version in versions],
             "messages": [as_json.message_json(line, "en") for line in lines],
             "message": [as_json.full_message_json(each, "en") for each in whole],

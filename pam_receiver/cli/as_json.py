@@ -1,13 +1,10 @@
 """The JSON that the commands print. The names are a contract: more keys may be added, none goes or changes."""
 
-from dataclasses import asdict
 from datetime import UTC, datetime
 
 from pam_receiver.cli.findings import finding_json
 from pam_receiver.finding import Lang
-from pam_receiver.identity.draft import identifier_json
-from pam_receiver.identity.identifiers import Ins
-from pam_receiver.identity.model import Difference
+from pam_receiver.identity.as_json import Json, difference_json, identity_json
 from pam_receiver.store.queries import FullMessageView, IdentityView, MessageView, VersionView
 
 
@@ -16,39 +13,18 @@ def moment_json(at: datetime) -> str:
     return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def nature_of(ins: Ins) -> str:
-    """Return NIR or NIA: a test NIR is a NIR, its OID tells the rest. Spec: DMN référentiel, INS 2 (NIR or NIA)."""
-    return ins.nature.value.partition("-")[0]
+def view_json(view: IdentityView) -> Json:
+    """Return what ``show --json`` gives of one identity; ``merged_into`` is the last survivor."""
+    return {**identity_json(view.identity), "merged_into": view.merged_into, "absorbed": list(view.absorbed)}
 
 
-def identity_json(view: IdentityView) -> dict[str, object]:
-    """Return what ``show --json`` gives of one identity."""
-    one = view.identity
-    ins = one.ins
-    return {
-        "id": one.id,
-        "active": one.active,
-        "merged_into": view.merged_into,
-        "version": one.version,
-        "status": one.status.value,
-        "attributes": [attribute.value for attribute in one.attributes],
-        "reliability_codes": list(one.reliability_codes),
-        "ins": None if ins is None else {"matricule": ins.matricule, "oid": ins.oid, "nature": nature_of(ins)},
-        "traits": asdict(one.traits),
-        "used_family_name": one.used_family_name,
-        "used_given_name": one.used_given_name,
-        "identifiers": [identifier_json(each) for each in one.identifiers],
-        "absorbed": list(view.absorbed),
-    }
-
-
-def version_json(identity_id: str, version: VersionView) -> dict[str, object]:
+def version_json(identity_id: str, version: VersionView) -> Json:
     """Return what ``history --json`` gives of one version."""
     return {
         "version": version.version,
         "at": moment_json(version.at),
         "status": version.status.value,
-        "changes": [_difference_json(each) for each in version.changes],
+        "changes": [difference_json(each) for each in version.changes],
         "message_id": version.message_id,
         "event": version.event,
         "control_id": version.control_id,
@@ -56,12 +32,7 @@ def version_json(identity_id: str, version: VersionView) -> dict[str, object]:
     }
 
 
-def _difference_json(difference: Difference) -> dict[str, object]:
-    reason = {"reason": difference.reason} if difference.reason else {}
-    return {"what": difference.what, "before": difference.before, "after": difference.after, **reason}
-
-
-def message_json(line: MessageView, lang: Lang) -> dict[str, object]:
+def message_json(line: MessageView, lang: Lang) -> Json:
     """Return what ``messages --json`` gives of one message."""
     return {
         "id": line.id,
@@ -77,7 +48,7 @@ def message_json(line: MessageView, lang: Lang) -> dict[str, object]:
     }
 
 
-def full_message_json(message: FullMessageView, lang: Lang) -> dict[str, object]:
+def full_message_json(message: FullMessageView, lang: Lang) -> Json:
     """Return what ``message --json`` gives: the line of the journal, the text received, the text answered."""
     return {
         **message_json(message.line, lang),

@@ -230,7 +230,6 @@ def _print_identities(database: str, lang: Lang) -> None:
 
 
 def _row(view: "IdentityView", names: dict[str, str], lang: Lang) -> list[str]:
-    from pam_receiver.cli.as_json import nature_of
     from pam_receiver.cli.read import state_of
 
     one = view.identity
@@ -241,7 +240,7 @@ def _row(view: "IdentityView", names: dict[str, str], lang: Lang) -> list[str]:
         names[one.id],
         f"{one.traits.birth_family_name or '-'} {one.traits.first_birth_given_name or ''}".rstrip(),
         text(f"status.{one.status.value}", lang),
-        f"{one.ins.matricule} ({nature_of(one.ins)})" if one.ins else "-",
+        f"{one.ins.matricule} ({one.ins.nature})" if one.ins else "-",
         state,
         str(one.version),
     ]

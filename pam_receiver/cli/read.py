@@ -41,13 +41,13 @@ def show(
     config: Config = None,
     lang: Language = None,
 ) -> None:
-    from pam_receiver.cli.as_json import identity_json
+    from pam_receiver.cli.as_json import view_json
 
     start = options.start(config, database=database, lang=lang)
     with _reading(start) as store:
         views = _find(store, options.as_typed(value), authority, start.lang)
     if as_json:
-        found = [identity_json(view) for view in views]
+        found = [view_json(view) for view in views]
         output.print_json(found[0] if len(found) == 1 else found)
         return
     for view in views:
@@ -153,10 +153,8 @@ def _offer_authority(views: "Sequence[IdentityView]", value: str, lang: Lang) ->
 def _print_identity(view: "IdentityView", lang: Lang) -> None:
     from dataclasses import asdict
 
-    from pam_receiver.cli.as_json import nature_of
-
     one = view.identity
-    ins = f"{one.ins.matricule} ({nature_of(one.ins)}, {one.ins.oid})" if one.ins else "-"
+    ins = f"{one.ins.matricule} ({one.ins.nature}, {one.ins.oid})" if one.ins else "-"
     rows = [
         ["status", text(f"status.{one.status.value}", lang)],
         ["attributes", ", ".join(one.attributes)],

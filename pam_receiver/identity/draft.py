@@ -5,7 +5,7 @@ from typing import Final
 from uuid import UUID, uuid5
 
 from pam_receiver.finding import Finding
-from pam_receiver.identity.identifiers import Ins, PatientIdentifier
+from pam_receiver.identity.as_json import identifier_json, ins_json
 from pam_receiver.identity.known import Known
 from pam_receiver.identity.model import (
     Alert,
@@ -112,7 +112,7 @@ def find_differences(before: Identity | None, after: Identity) -> tuple[Differen
     ]
     found += [Difference(what, was, now) for what, was, now in values if was != now]
     if old.ins != after.ins:
-        found.append(Difference("ins", _ins_json(old.ins), _ins_json(after.ins), _reason(old, after)))
+        found.append(Difference("ins", ins_json(old.ins), ins_json(after.ins), _reason(old, after)))
     values = [(name, getattr(old.traits, name), getattr(after.traits, name)) for name in _TRAITS]
     values.append(("used_family_name", old.used_family_name, after.used_family_name))
     values.append(("used_given_name", old.used_given_name, after.used_given_name))
@@ -128,22 +128,3 @@ def _reason(old: Identity, after: Identity) -> str | None:
     if len(after.ended_ins) > len(old.ended_ins):
         return after.ended_ins[-1].reason.value
     return REPLACED if old.ins is not None and old.ins != after.ins else None
-
-
-def _ins_json(ins: Ins | None) -> dict[str, str] | None:
-    return None if ins is None else {"matricule": ins.matricule, "oid": ins.oid, "nature": ins.nature.value}
-
-
-def identifier_json(identifier: PatientIdentifier) -> dict[str, object]:
-    """The JSON form of an identifier, as ``show --json`` and the history write it."""
-    authority = identifier.authority
-    return {
-        "value": identifier.value,
-        "type": identifier.type,
-        "authority": {
-            "namespace_id": authority.namespace_id or None,
-            "universal_id": authority.universal_id or None,
-            "universal_id_type": authority.universal_id_type or None,
-        },
-        "active": identifier.active,
-    }

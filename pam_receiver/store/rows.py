@@ -11,6 +11,7 @@ from typing import Any, Final
 from sqlalchemy import Row
 
 from pam_receiver.finding import ErrorCode, Finding, Location, Severity
+from pam_receiver.identity.as_json import identity_json, ins_json
 from pam_receiver.identity.identifiers import AssigningAuthority, Ins, PatientIdentifier
 from pam_receiver.identity.model import Difference, EndedIns, EndReason, Identity, MergeLink, SeenAuthority
 from pam_receiver.identity.status import IdentityStatus
@@ -137,48 +138,16 @@ def read_merge(row: AnyRow) -> MergeLink:
 # --------------------------------------------------------------------------------------------------------- snapshot
 
 
-def identity_json(identity: Identity) -> Json:
+def snapshot_json(identity: Identity) -> Json:
     """Return the whole identity as a JSON value, to be kept as what it was after one message."""
-    return {
-        "id": identity.id,
-        "active": identity.active,
-        "merged_into": identity.merged_into,
-        "version": identity.version,
-        "status": identity.status.value,
-        "reliability_codes": list(identity.reliability_codes),
-        "ins": _ins_json(identity.ins) if identity.ins else None,
-        "traits": {name: getattr(identity.traits, name) for name in _TRAITS},
-        "used_family_name": identity.used_family_name,
-        "used_given_name": identity.used_given_name,
-        "identifiers": [_identifier_json(each) for each in identity.identifiers],
-        "ended_ins": [
-            {**_ins_json(each.ins), "at": each.at.isoformat(), "reason": each.reason.value}
-            for each in identity.ended_ins
-        ],
-    }
-
-
-def _ins_json(ins: Ins) -> Json:
-    return {"matricule": ins.matricule, "oid": ins.oid}
-
-
-def _identifier_json(identifier: PatientIdentifier) -> Json:
-    authority = identifier.authority
-    return {
-        "value": identifier.value,
-        "type": identifier.type,
-        "authority": {
-            "namespace_id": authority.namespace_id,
-            "universal_id": authority.universal_id,
-            "universal_id_type": authority.universal_id_type,
-        },
-        "active": identifier.active,
-    }
+    ended = [
+        {"ins": ins_json(each.ins), "at": each.at.isoformat(), "reason": each.reason} for each in identity.ended_ins
+    ]
+    return {**identity_json(identity), "ended_ins": ended}
 
 
 def identity_from_json(found: Json) -> Identity:
-    """Return the identity that :func:`identity_json` made a JSON value of."""
-    ins = found["ins"]
+    """Return the identity that :func:`snapshot_json` made a JSON value of."""
     return Identity(
         id=found["id"],
         active=found["active"],
@@ -186,27 +155,25 @@ def identity_from_json(found: Json) -> Identity:
         version=found["version"],
         status=IdentityStatus(found["status"]),
         reliability_codes=tuple(found["reliability_codes"]),
-        ins=Ins(ins["matricule"], ins["oid"]) if ins else None,
+        ins=_ins_from_json(found["ins"]) if found["ins"] else None,
         traits=StrictTraits(**found["traits"]),
         used_family_name=found["used_family_name"],
         used_given_name=found["used_given_name"],
-        identifiers=tuple(
-            PatientIdentifier(each["value"], each["type"], AssigningAuthority(**each["authority"]), each["active"])
-            for each in found["identifiers"]
-        ),
+        identifiers=tuple(_identifier_from_json(each) for each in found["identifiers"]),
         ended_ins=tuple(
-            EndedIns(Ins(each["matricule"], each["oid"]), datetime.fromisoformat(each["at"]), EndReason(each["reason"]))
+            EndedIns(_ins_from_json(each["ins"]), datetime.fromisoformat(each["at"]), EndReason(each["reason"]))
             for each in found["ended_ins"]
         ),
     )
 
 
-def difference_json(difference: Difference) -> Json:
-    """Return ``{what, before, after}``, and ``reason`` when there is one."""
-    made: Json = {"what": difference.what, "before": difference.before, "after": difference.after}
-    if difference.reason is not None:
-        made["reason"] = difference.reason
-    return made
+def _ins_from_json(found: Json) -> Ins:
+    return Ins(found["matricule"], found["oid"])
+
+
+def _identifier_from_json(found: Json) -> PatientIdentifier:
+    authority = AssigningAuthority(**{part: text or "" for part, text in found["authority"].items()})
+    return PatientIdentifier(found["value"], found["type"], authority, found["active"])
 
 
 def difference_from_json(found: Json) -> Difference:

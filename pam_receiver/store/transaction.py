@@ -10,6 +10,7 @@ from sqlalchemy import Connection, Delete, Insert, Table, Update, bindparam, del
 from sqlalchemy.dialects import postgresql, sqlite
 
 from pam_receiver.finding import Finding
+from pam_receiver.identity.as_json import difference_json
 from pam_receiver.identity.known import Known
 from pam_receiver.identity.model import Alert, Change, Identity, MergeLink, SeenAuthority
 from pam_receiver.store.engine import FileLock, Target, check_revision, is_at_head, open_engine, read_url, reading
@@ -17,17 +18,16 @@ from pam_receiver.store.errors import StoreConflict, translated
 from pam_receiver.store.reads import read_identities, read_merges, reads_of
 from pam_receiver.store.rows import (
     Values,
-    difference_json,
     ended_ins_values,
     finding_json,
     findings_text,
     identifier_values,
-    identity_json,
     identity_values,
     merge_values,
     read_seen,
     seen_values,
     sender_key,
+    snapshot_json,
     storable,
 )
 from pam_receiver.store.schema import (
@@ -333,7 +333,7 @@ def _version_values(message_id: str, change: Change, at: datetime) -> Values:
         "message_id": message_id,
         "status": change.after.status.value,
         "changes": [difference_json(difference) for difference in change.differences],
-        "snapshot": identity_json(change.after),
+        "snapshot": snapshot_json(change.after),
     }
 
 

@@ -6,8 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pam_receiver.cli.as_json import moment_json, nature_of, readable
-from pam_receiver.identity.identifiers import INS_OIDS, Ins
+from pam_receiver.cli.as_json import moment_json, readable
 
 
 class TestReadable:
@@ -33,7 +32,3 @@ class TestValues:
     def test_moments_are_utc_to_the_millisecond(self) -> None:
         at = datetime(2026, 3, 2, 8, 0, 0, 123456, timezone(timedelta(hours=1)))
         assert moment_json(at) == "2026-03-02T07:00:00.123Z"
-
-    def test_the_nature_of_an_ins_is_nir_or_nia(self) -> None:
-        natures = [nature_of(Ins("259014410900036", oid)) for oid in INS_OIDS]
-        assert natures == ["NIR", "NIA", "NIR", "NIR"]

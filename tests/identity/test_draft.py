@@ -3,11 +3,11 @@
 from dataclasses import replace
 
 import pytest
-from people import ANNE, AT, HOSPITAL, NEW_NIR, NIA, NIR, House, ipp
+from people import ANNE, AT, NEW_NIR, NIA, NIR, House, ipp
 
 from pam_receiver.identity import rules
-from pam_receiver.identity.draft import Draft, find_differences, identifier_json
-from pam_receiver.identity.identifiers import AssigningAuthority, Ins
+from pam_receiver.identity.draft import Draft, find_differences
+from pam_receiver.identity.identifiers import Ins
 from pam_receiver.identity.ins import end_ins, replace_ins
 from pam_receiver.identity.known import Known
 from pam_receiver.identity.model import EndReason, Identity, Policy
@@ -145,29 +145,3 @@ class TestDifferences:
 
     def test_another_nature_of_the_same_number_is_a_difference(self) -> None:
         assert "ins" in differences(HELD, replace(HELD, ins=Ins(NIR.matricule, NIA.oid)))
-
-
-class TestIdentifierJson:
-    """The form of an identifier in `show --json` is a contract."""
-
-    def test_full(self) -> None:
-        assert identifier_json(ipp("100")) == {
-            "value": "100",
-            "type": "PI",
-            "authority": {
-                "namespace_id": "CHU-LYRE",
-                "universal_id": "1.2.250.1.999.77",
-                "universal_id_type": "ISO",
-            },
-            "active": True,
-        }
-
-    def test_parts_that_were_not_sent_are_null(self) -> None:
-        made = identifier_json(ipp("100", AssigningAuthority("", "350000121", "M"), active=False))
-        assert made["authority"] == {
-            "namespace_id": None,
-            "universal_id": "350000121",
-            "universal_id_type": "M",
-        }
-        assert made["active"] is False
-        assert HOSPITAL.namespace_id not in str(made)
