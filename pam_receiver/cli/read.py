@@ -217,7 +217,8 @@ def _tell(change: "Difference", lang: Lang) -> str:
         return text("identity.created", lang)
     label = text(f"identity.{change.what}", lang) if f"identity.{change.what}" in TEXTS else change.what
     reason = f" ({text(f'reason.{change.reason}', lang)})" if f"reason.{change.reason}" in TEXTS else ""
-    return f"{label} : {_brief(change.before, lang)} → {_brief(change.after, lang)}{reason}"
+    colon = " :" if lang == "fr" else ":"
+    return f"{label}{colon} {_brief(change.before, lang)} → {_brief(change.after, lang)}{reason}"
 
 
 def _brief(value: object, lang: Lang) -> str:
