@@ -84,6 +84,9 @@ _LEAK: Final = re.compile(
 )
 
 
+_PEER: Final = re.compile(r"(?<=127\.0\.0\.1:)\d+")  # the system picks the port, which may be a COG by chance
+
+
 def leaks(text: str) -> list[str]:
     return _LEAK.findall(text)
 
@@ -164,7 +167,7 @@ class TestNothingOfThePatient:
 
     @pytest.mark.parametrize("form", ["json", "text"])
     def test_logs(self, run: Run, form: str) -> None:
-        lines = run.logs[form].splitlines()
+        lines = _PEER.sub("port", run.logs[form]).splitlines()
         assert len(lines) > sum(len(each.messages) for each in CONVERSATIONS)
         assert [line for line in lines if leaks(line)] == []
 
