@@ -1,14 +1,10 @@
 """An identity as a JSON value: what ``show --json`` prints, and what the history keeps. The names are a contract."""
 
-from typing import Final
-
 from pam_receiver.identity.identifiers import Ins, PatientIdentifier
 from pam_receiver.identity.model import Difference, Identity
-from pam_receiver.identity.traits import Trait
+from pam_receiver.identity.traits import TRAIT_NAMES
 
 Json = dict[str, object]
-
-_TRAITS: Final = tuple(trait.value for trait in Trait)
 
 
 def identity_json(identity: Identity) -> Json:
@@ -22,7 +18,7 @@ def identity_json(identity: Identity) -> Json:
         "attributes": [attribute.value for attribute in identity.attributes],
         "reliability_codes": list(identity.reliability_codes),
         "ins": ins_json(identity.ins),
-        "traits": {name: getattr(identity.traits, name) for name in _TRAITS},
+        "traits": {name: getattr(identity.traits, name) for name in TRAIT_NAMES},
         "used_family_name": identity.used_family_name,
         "used_given_name": identity.used_given_name,
         "identifiers": [identifier_json(each) for each in identity.identifiers],

@@ -12,7 +12,7 @@ from pam_receiver.identity.identifiers import PI, Ins, PatientIdentifier, distin
 from pam_receiver.identity.ins import end_ins
 from pam_receiver.identity.locate import locate, say_absorbed
 from pam_receiver.identity.model import ChangeIdentifier, EndReason, Identity, Person, SentIdentifier, UpdateKind
-from pam_receiver.identity.status import Declared, IdentityStatus
+from pam_receiver.identity.status import IdentityStatus, deduce
 from pam_receiver.identity.update import follow, follow_activity, follow_codes, merge_authority, unqualified
 
 
@@ -83,10 +83,8 @@ def _follow_downgrade(draft: Draft, identity: Identity, person: Person) -> None:
 
     Spec: DMN INS 34.
     """
-    reliability = person.reliability
-    is_unqualified = reliability.forces_provisoire or reliability.declared in (Declared.PROV, Declared.VIDE)
-    if identity.ins is not None and is_unqualified:
-        draft.alert(identity, rules.INS_INVALIDATED.at(reliability.at))
+    if identity.ins is not None and person.reliability.is_provisional:
+        draft.alert(identity, rules.INS_INVALIDATED.at(person.reliability.at))
         ended = end_ins(identity, EndReason.NOT_QUALIFIED, draft.occasion.took_place_at)
         codes = follow_codes(identity, person, UpdateKind.CHANGE)
         draft.put(identity, replace(ended, status=IdentityStatus.PROVISOIRE, reliability_codes=codes))
@@ -132,7 +130,7 @@ def _keys(draft: Draft, identifier: PatientIdentifier) -> set[str]:
 
 
 def _is_same(draft: Draft, held: PatientIdentifier, sent: PatientIdentifier) -> bool:
-    return (held.type, held.value) == (sent.type, sent.value) and held.authority.key in _keys(draft, sent)
+    return draft.known.is_same(held, sent, draft.occasion.sender)
 
 
 def _holds(draft: Draft, held: tuple[PatientIdentifier, ...], sent: PatientIdentifier) -> bool:
@@ -235,15 +233,10 @@ def _remove(draft: Draft, identity: Identity, person: Person) -> None:
     Spec: IHE PAM FR 2.11.2 §4.4.3, §4.4.4.
     """
     ended = unqualified(end_ins(identity, EndReason.REMOVED, draft.occasion.took_place_at))
-    reliability = person.reliability
-    status = ended.status
-    if reliability.forces_provisoire or reliability.declared in (Declared.PROV, Declared.VIDE):
-        status = IdentityStatus.PROVISOIRE
-    elif reliability.declared is Declared.VALI:
-        status = IdentityStatus.VALIDEE
+    deduction = deduce(person.reliability, has_ins=False, obtained_from_insi=False, deduce_recuperee=False)
     after = replace(
         ended,
-        status=status,
+        status=deduction.status or ended.status,
         reliability_codes=follow_codes(ended, person, UpdateKind.CHANGE),
         active=follow_activity(draft, identity, person, UpdateKind.CHANGE),
     )

@@ -1,6 +1,6 @@
 """The working copy of one decision: what was said, what changed so far, and the decision at the end."""
 
-from dataclasses import fields, replace
+from dataclasses import replace
 from typing import Final
 from uuid import UUID, uuid5
 
@@ -17,9 +17,8 @@ from pam_receiver.identity.model import (
     Occasion,
     Policy,
 )
-from pam_receiver.identity.traits import StrictTraits
+from pam_receiver.identity.traits import TRAIT_NAMES
 
-_TRAITS: Final = tuple(each.name for each in fields(StrictTraits))
 _BLANK: Final = Identity(id="")  # what a new identity is compared with
 REPLACED: Final = "replaced"
 
@@ -113,7 +112,7 @@ def find_differences(before: Identity | None, after: Identity) -> tuple[Differen
     found += [Difference(what, was, now) for what, was, now in values if was != now]
     if old.ins != after.ins:
         found.append(Difference("ins", ins_json(old.ins), ins_json(after.ins), _reason(old, after)))
-    values = [(name, getattr(old.traits, name), getattr(after.traits, name)) for name in _TRAITS]
+    values = [(name, getattr(old.traits, name), getattr(after.traits, name)) for name in TRAIT_NAMES]
     values.append(("used_family_name", old.used_family_name, after.used_family_name))
     values.append(("used_given_name", old.used_given_name, after.used_given_name))
     found += [Difference(what, was, now) for what, was, now in values if was != now]

@@ -63,6 +63,12 @@ class Known:
             return (authority,)
         return (authority, *(each for each in seen.values() if each.is_local))
 
+    def is_same(self, held: PatientIdentifier, sent: PatientIdentifier, sender: tuple[str, str]) -> bool:
+        """Whether ``sent`` may be the identifier ``held`` when ``sender`` says it; in force or not."""
+        if (held.type, held.value) != (sent.type, sent.value):
+            return False
+        return any(held.authority.key == each.key for each in self.same_authorities(sent.authority, sender))
+
     def resolve(self, identifier: PatientIdentifier, sender: tuple[str, str]) -> PatientIdentifier:
         """Return ``identifier`` under the surest authority that ``sender`` may mean."""
         surest = self.same_authorities(identifier.authority, sender)[0]

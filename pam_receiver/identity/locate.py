@@ -58,8 +58,7 @@ def locate(draft: Draft, person: Person) -> Located | None:
 
 def is_in_force(draft: Draft, identity: Identity, sent: SentIdentifier) -> bool:
     """Whether this identity holds the IPP as one in force."""
-    keys = {each.key for each in draft.known.same_authorities(sent.identifier.authority, draft.occasion.sender)}
-    return any(each.value == sent.identifier.value and each.authority.key in keys for each in identity.ipps)
+    return any(draft.known.is_same(each, sent.identifier, draft.occasion.sender) for each in identity.ipps)
 
 
 def say_absorbed(link: MergeLink, at: Location) -> Finding:

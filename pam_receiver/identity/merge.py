@@ -113,15 +113,12 @@ def _renumber(draft: Draft, source: Identity, sent: SentIdentifier, person: Pers
     if not is_in_force(draft, source, sent):
         draft.add(rules.RENUMBERED.at(sent.at))
         return source
-    old = {
-        (sent.identifier.value, each.key)
-        for each in draft.known.same_authorities(sent.identifier.authority, draft.occasion.sender)
-    }
+    known, sender = draft.known, draft.occasion.sender
     kept = [
-        replace(each, active=False) if each.type == PI and (each.value, each.authority.key) in old else each
+        replace(each, active=False) if known.is_same(each, sent.identifier, sender) else each
         for each in source.identifiers
     ]
-    brought = (draft.known.resolve(each.identifier, draft.occasion.sender) for each in person.ipps)
+    brought = (known.resolve(each.identifier, sender) for each in person.ipps)
     after = replace(source, identifiers=distinct((*kept, *brought)))
     draft.add(rules.MERGE_AS_RENUMBER.at(sent.at))
     draft.put(source, after)

@@ -68,6 +68,11 @@ class Reliability:
         return not self.attributes.isdisjoint(FORCING)
 
     @property
+    def is_provisional(self) -> bool:
+        """Whether the source says that the identity is provisional, in one way or another; silence is not."""
+        return self.forces_provisoire or self.declared in (Declared.VIDE, Declared.PROV)
+
+    @property
     def deactivates(self) -> bool:
         return not DEACTIVATING.isdisjoint(self.codes)
 

@@ -27,6 +27,9 @@ class Trait(StrEnum):
     BIRTH_PLACE_CODE = "birth_place_code"
 
 
+TRAIT_NAMES: Final = tuple(trait.value for trait in Trait)  # the fields of StrictTraits, keys of JSON, columns
+
+
 @dataclass(frozen=True, slots=True)
 class StrictTraits:
     """The five strict traits, as sent.

@@ -212,7 +212,7 @@ def _why_ins_ends(draft: Draft, held: Identity, person: Person, *, names_ins: bo
     Spec: DMN INS 33 and INS 34; IHE PAM FR 2.11.2 §4.4.3, §6.6.4.
     """
     reliability = person.reliability
-    if reliability.forces_provisoire or reliability.declared in (Declared.VIDE, Declared.PROV):
+    if reliability.is_provisional:
         draft.alert(held, rules.INS_INVALIDATED.at(reliability.at))
         return EndReason.NOT_QUALIFIED
     if names_ins and person.birth_date_corrected and reliability.declared is Declared.VALI:
@@ -287,10 +287,8 @@ def _follow_identifiers(draft: Draft, identity: Identity, person: Person) -> tup
 
 
 def _index_of(draft: Draft, held: list[PatientIdentifier], among: list[int], sent: PatientIdentifier) -> int | None:
-    if not among:
-        return None
-    keys = {each.key for each in draft.known.same_authorities(sent.authority, draft.occasion.sender)}
-    return next((index for index in among if held[index].authority.key in keys), None)
+    sender = draft.occasion.sender
+    return next((index for index in among if draft.known.is_same(held[index], sent, sender)), None)
 
 
 def merge_authority(held: PatientIdentifier, sent: PatientIdentifier) -> PatientIdentifier:

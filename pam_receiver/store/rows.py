@@ -15,7 +15,7 @@ from pam_receiver.identity.as_json import identity_json, ins_json
 from pam_receiver.identity.identifiers import AssigningAuthority, Ins, PatientIdentifier
 from pam_receiver.identity.model import Difference, EndedIns, EndReason, Identity, MergeLink, SeenAuthority
 from pam_receiver.identity.status import IdentityStatus
-from pam_receiver.identity.traits import StrictTraits, Trait
+from pam_receiver.identity.traits import TRAIT_NAMES, StrictTraits
 
 Json = dict[str, Any]  # Any: a JSON value; what is wrong in it raises when it is read
 Values = dict[str, object]  # the columns of one row to write
@@ -33,7 +33,6 @@ def to_json_text(value: object) -> str:
     return value if isinstance(value, JsonText) else json.dumps(value)
 
 
-_TRAITS: Final = tuple(trait.value for trait in Trait)
 _PLACE: Final = tuple(each.name for each in fields(Location))
 _NO_NUL: Final = str.maketrans({"\0": "\N{REPLACEMENT CHARACTER}"})
 
@@ -63,7 +62,7 @@ def identity_values(identity: Identity) -> Values:
         "reliability_codes": list(identity.reliability_codes),
         "ins_matricule": identity.ins.matricule if identity.ins else None,
         "ins_oid": identity.ins.oid if identity.ins else None,
-        **{name: getattr(traits, name) for name in _TRAITS},
+        **{name: getattr(traits, name) for name in TRAIT_NAMES},
         "used_family_name": identity.used_family_name,
         "used_given_name": identity.used_given_name,
     }
@@ -79,7 +78,7 @@ def read_identity(row: AnyRow, identifiers: Sequence[AnyRow], ended: Sequence[An
         status=IdentityStatus(row.status),
         reliability_codes=tuple(row.reliability_codes),
         ins=Ins(row.ins_matricule, row.ins_oid) if row.ins_matricule is not None else None,
-        traits=StrictTraits(**{name: getattr(row, name) for name in _TRAITS}),
+        traits=StrictTraits(**{name: getattr(row, name) for name in TRAIT_NAMES}),
         used_family_name=row.used_family_name,
         used_given_name=row.used_given_name,
         identifiers=tuple(_read_identifier(each) for each in identifiers),
