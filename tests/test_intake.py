@@ -8,13 +8,13 @@ from contextlib import asynccontextmanager
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from waiting import PATIENCE_S, until
 
 from pam_receiver.intake import Intake, Line
 from pam_receiver.metrics import Metrics
 from pam_receiver.receive import Incoming, Outcome
 from pam_receiver.store.errors import Reason, StoreConflict, StoreUnavailable
 
-PATIENCE_S = 5.0
 SOON = 0.15  # an ACK deadline that a test can wait for
 
 
@@ -74,16 +74,6 @@ async def running(
     finally:
         receiver.gate.set()
         await intake.close(PATIENCE_S)
-
-
-async def until(condition: Callable[[], bool], what: str) -> None:
-    """Wait for ``condition``; fail when it does not come."""
-    try:
-        async with asyncio.timeout(PATIENCE_S):
-            while not condition():
-                await asyncio.sleep(0.001)
-    except TimeoutError:
-        pytest.fail(f"waited {PATIENCE_S} s in vain for: {what}")
 
 
 async def answers(*futures: "asyncio.Future[Outcome | None]") -> list[bytes | None]:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
+from waiting import PATIENCE_S, until
 
 from pam_receiver.hl7.mllp import encode_frame
 from pam_receiver.intake import Intake
@@ -19,7 +20,6 @@ from pam_receiver.metrics import Metrics
 from pam_receiver.receive import Incoming, Outcome
 from pam_receiver.store.errors import Reason, StoreUnavailable
 
-PATIENCE_S = 5.0
 SOON = 0.2  # a time-out that a test can wait for
 SECRET = "KERGUELEN"  # stands for all that no log line may hold
 
@@ -180,16 +180,6 @@ def run(scenario: Callable[[], Awaitable[None]]) -> None:
             await scenario()
 
     asyncio.run(bounded())
-
-
-async def until(condition: Callable[[], bool], what: str) -> None:
-    """Wait for ``condition``; fail when it does not come."""
-    try:
-        async with asyncio.timeout(PATIENCE_S):
-            while not condition():
-                await asyncio.sleep(0.001)
-    except TimeoutError:
-        pytest.fail(f"waited {PATIENCE_S} s in vain for: {what}")
 
 
 @dataclass
