@@ -83,8 +83,8 @@ def _chain(draft: Draft, identity: Identity) -> set[str]:
 
 def _absorb(draft: Draft, source: Identity, target: Identity, sent: SentIdentifier) -> None:
     if source.id == target.id:
-        is_former = not any(each.value == sent.identifier.value for each in target.ipps)
-        draft.add((rules.MERGE_REPEATED if is_former else rules.MERGE_INTO_ITSELF).at(sent.at))
+        is_itself = is_in_force(draft, target, sent)
+        draft.add((rules.MERGE_INTO_ITSELF if is_itself else rules.MERGE_REPEATED).at(sent.at))
         return
     if source.merged_into is not None:
         if target.id in _chain(draft, source):

@@ -259,6 +259,11 @@ class TestRepeated:
         decision = one.accept(a40(who("100"), "200"))
         assert (decision.changes, graded(decision)) == ((), [("merge-already-done", "I")])
 
+    def test_merge_taken_as_a_change_while_another_authority_gave_the_same_number(self) -> None:
+        one = house(who("200", ipp("200", CLINIC)))
+        one.accept(a40(who("100"), "200"))
+        assert graded(one.accept(a40(who("100"), "200"))) == [("merge-already-done", "I")]
+
     def test_merge_of_unknown_identities(self) -> None:
         one = House()
         one.accept(a40(who("100"), "200"))
