@@ -71,7 +71,7 @@ bench: $(TOOLS) ## messages per second at 1, 8 and 64 connections
 
 clean: ## remove the environment, caches and what was built
 	rm -rf $(VENV) build dist htmlcov .coverage .coverage.* .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
-	find pam_receiver tests bench migrations .ci -type d -name __pycache__ -prune -exec rm -rf {} +
+	find pam_receiver tests bench tools migrations .ci -type d -name __pycache__ -prune -exec rm -rf {} +
 
 find-python: ## print the Python that .venv would be made with
 	@$(FIND_PYTHON)

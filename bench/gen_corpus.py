@@ -46,7 +46,7 @@ TOWNS: Final = (  # name, postcode, COG
     ("LA ROCHE-SUR-YON", "85000", "85191"),
 )
 HOSPITAL: Final = "CHU-X&000897406&N"
-FACILITY: Final = "CHU-X^000897406^FINEG"
+FACILITY: Final = "CHU-X^000897406^N"
 INS: Final = "ASIP-SANTE-INS-NIR&1.2.250.1.213.1.4.8&ISO"
 RPPS: Final = "ASIP-SANTE-PS&1.2.250.1.71.4.2.1&ISO"
 CHARSETS: Final = {"utf-8": "UNICODE UTF-8", "iso8859-1": "8859/1"}
@@ -135,9 +135,9 @@ def write_message(spec: Spec, corpus: Corpus) -> str:
         msh,
         f"EVN||{at}|||4021^LEFÈVRE^Zoé^^^^^^{HOSPITAL}^L^^^EI|{at}|{HOSPITAL.replace('&', '^')}",
         _pid(spec, at, rnd),
-        "PD1|||CHU-X^D^000897406^^^FINEG&000897406&N^FINEG|||||||||N|||20261124",
+        f"PD1|||CHU-X^^^^^{HOSPITAL}^FINEG^^^000897406|||||||||N|||20261124",
         rol,
-        f"PV1|1|N|||||||||||||||||{7000000 + i}^^^{HOSPITAL}^VN",
+        "PV1|1|N",
         f"ZFD|||{'Y' if i % 2 else 'N'}|N|INSI|20261124|",
     ]
     return "\r".join(segments) + "\r"
@@ -162,8 +162,9 @@ def _pid(spec: Spec, at: str, rnd: random.Random) -> str:
     return (
         f"PID|1||{'~'.join(ids)}||{'~'.join(_names(spec, rnd, female=female))}||{year}{month:02d}{day:02d}"
         f"|{'F' if female else 'M'}|||{address}~^^{town}^^{postcode}^FRA^BDL^^{cog}||{'~'.join(phones)}"
-        f"|||{'MSU'[i % 3]}||{7000000 + i}^^^{HOSPITAL}^AN|||||{town}||{'1' if i % 50 == 0 else ''}"
-        f"|||FRA^Française^ISO3166||N||VALI|{at}|{FACILITY}"
+        f"|^WPN^PH^^^^^^^^^{_phone(rnd, 1, 5)}|fr^français^ISO 639-1|{'MSU'[i % 3]}"
+        f"||{7000000 + i}^^^{HOSPITAL}^AN|||||{town}|{'Y|1' if i % 50 == 0 else '|'}"
+        f"|FRA^Française^ISO 3166 alpha-3||||N||VALI|{at}|{FACILITY}"
     )
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from statistics import median
 from typing import Final
 
+from check import show_check
 from gen_corpus import Corpus, write_file
 from measure import BASELINE, OURS, App, BenchError, Figures, Kind, Load, build_generator, measure
 from steps import measure_steps
@@ -129,6 +130,8 @@ def _run(asked: argparse.Namespace, folder: Path) -> None:
     _show_ratios(medians)
     if not asked.no_steps:
         _show_steps()
+        print()
+        show_check()
 
 
 def _measure_pair(kind: Kind, load: Load, folder: Path, generator: Path | None) -> Pair:

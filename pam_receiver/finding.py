@@ -101,7 +101,8 @@ class Rule:
     """One rule that a message is held to: how it is coded, what the sender is told, and where it is written.
 
     ``fr`` and ``en`` are one sentence each that says what to change; ``{name}`` stands for a value given to
-    :meth:`at`, which must never be patient data.
+    :meth:`at`, which must never be patient data. ``example`` is the right form as it stands in a message; every person
+    in it is invented.
     """
 
     id: str
@@ -110,6 +111,11 @@ class Rule:
     fr: str
     en: str
     spec: str
+    example: str = ""
+
+    def __hash__(self) -> int:
+        """Of the id alone: equal rules have it, and findings are looked up by their rule all the time."""
+        return hash(self.id)
 
     def at(self, location: Location | None = None, /, **values: str | int) -> "Finding":
         """Return the finding that this rule is not kept at ``location``."""

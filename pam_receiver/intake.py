@@ -42,9 +42,13 @@ class _Waiting:
 
 @dataclass(slots=True, eq=False)
 class Line:
-    """One connection, for the intake: its messages are answered in order, or all given up from some message on."""
+    """One connection, for the intake: its messages are answered in order, or all given up from some message on.
+
+    ``port``: ours, by which it came in.
+    """
 
     peer: str
+    port: int | None = None
     is_given_up: bool = False
     waiting: deque[_Waiting] = field(default_factory=deque, repr=False)
 
@@ -107,7 +111,7 @@ class Intake:
             self._meter.count_given_up()
             future.set_result(None)
             return future
-        incoming = Incoming(raw=raw, peer=line.peer, received_at=datetime.now(UTC))
+        incoming = Incoming(raw=raw, peer=line.peer, received_at=datetime.now(UTC), port=line.port)
         waiting = _Waiting(incoming, line, is_oversize, self._loop.time(), future)
         self._queue.append(waiting)
         line.waiting.append(waiting)

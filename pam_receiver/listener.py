@@ -51,7 +51,7 @@ class _Owed:
 
 
 class Listener:
-    """Take MLLP connections on one address and give their messages to the intake."""
+    """Take MLLP connections on one host, on one port or several, and give their messages to the intake."""
 
     def __init__(self, intake: Intake, host: str, port: int, *, metrics: Metrics, limits: Limits | None = None) -> None:
         self.intake = intake
@@ -59,25 +59,30 @@ class Listener:
         self.limits = limits or Limits()
         self._host = host
         self._port = port
-        self._server: asyncio.Server | None = None
+        self._servers: list[asyncio.Server] = []
         self._connections: set[_Connection] = set()
         self._emptied = asyncio.Event()
 
-    async def start(self) -> None:
-        """Bind and begin to take connections.
+    async def start(self, port: int | None = None) -> None:
+        """Bind and begin to take connections; ``port``: one more, after the first. The limits count all together.
 
         Raises:
             OSError: the address cannot be bound.
         """
         loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(lambda: _Connection(self), self._host, self._port, backlog=256)
+        wanted = self._port if port is None else port
+        server = await loop.create_server(lambda: _Connection(self), self._host, wanted, backlog=256)
+        self._servers.append(server)
 
     @property
     def address(self) -> tuple[str, int]:
-        """The address really bound, once started: the port that was given when 0 was asked for."""
-        assert self._server is not None
-        host, port = self._server.sockets[0].getsockname()[:2]
-        return host, port
+        """The first address really bound, once started: the port that was given when 0 was asked for."""
+        return self.addresses[0]
+
+    @property
+    def addresses(self) -> tuple[tuple[str, int], ...]:
+        """Every address that connections are taken on, in the order of the calls of :meth:`start`."""
+        return tuple(server.sockets[0].getsockname()[:2] for server in self._servers)
 
     @property
     def has_room(self) -> bool:
@@ -94,8 +99,8 @@ class Listener:
 
     def stop_accepting(self) -> None:
         """Take no more connections; those that are open go on."""
-        if self._server is not None:
-            self._server.close()
+        for server in self._servers:
+            server.close()
 
     async def close(self, timeout_s: float) -> None:
         """Take no more connections and read no more, answer what was read, and close, all within ``timeout_s``."""
@@ -167,7 +172,7 @@ class _Connection(asyncio.Protocol):
             return
         _set_options(transport)
         transport.set_write_buffer_limits(high=0)  # pause_writing() as soon as the sender's window is full
-        self._line = Line(self._peer)
+        self._line = Line(self._peer, _local_port(transport))
         self._listener.keep(self)
         self._metrics.count_connection()
         self._watch_silence()
@@ -376,6 +381,8 @@ class _Connection(asyncio.Protocol):
             "is_repeat": outcome.is_repeat,
             "took_ms": round(1000 * (self._loop.time() - owed.read_at), 1),
         }
+        if outcome.source:
+            extra = {**extra, "source": outcome.source}
         # Kept all the same: the sender will repeat it, and get the same answer.
         log.info("message.link_lost" if self._is_lost else "message.answered", extra=extra)
 
@@ -401,6 +408,12 @@ def _name_peer(transport: asyncio.Transport) -> str:
         return "unknown"
     host, port = name[:2]
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def _local_port(transport: asyncio.Transport) -> int | None:
+    """Our port, by which the connection came in; of a link lost before it was taken it may not be known any more."""
+    name = transport.get_extra_info("sockname")
+    return name[1] if name else None
 
 
 def _set_options(transport: asyncio.Transport) -> None:

@@ -31,6 +31,7 @@ ALLOWED_KEYS: Final = frozenset(
         "seconds",
         "signal",
         "skipped",
+        "source",
         "took_ms",
         "unfinished",
         "version",

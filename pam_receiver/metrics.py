@@ -1,4 +1,4 @@
-"""What is counted for Prometheus. Labels are bounded: events and rules, never a value that a sender chose."""
+"""What is counted for Prometheus. Labels are bounded: events, rules, named sources; no value that a sender chose."""
 
 from typing import Final
 
@@ -33,6 +33,12 @@ class Metrics:
             "pam_receiver_messages_total",
             "Messages kept in the journal, by trigger event and acknowledgement code.",
             ("event", "ack"),
+            registry=registry,
+        )
+        self._source_messages = Counter(
+            "pam_receiver_source_messages_total",
+            "Messages kept in the journal that belong to a [[source]], by its name and acknowledgement code.",
+            ("source", "ack"),
             registry=registry,
         )
         self._findings = Counter(
@@ -79,6 +85,8 @@ class Metrics:
         """Count a message that is in the journal, with its findings; ``took_s``: seconds since it was read."""
         event = outcome.event if outcome.event in EVENTS else "other"
         self._messages.labels(event, outcome.ack_code).inc()
+        if outcome.source:
+            self._source_messages.labels(outcome.source, outcome.ack_code).inc()
         for rule, severity in outcome.rules:
             self._findings.labels(rule, severity).inc()
         if outcome.is_repeat:

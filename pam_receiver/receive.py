@@ -9,11 +9,12 @@ from datetime import UTC, datetime
 from typing import Final, Literal
 from uuid import UUID
 
-from pam_receiver.adt import EVENTS, Reading, ReadingRules, persons_of, read_event
+from pam_receiver.adt import EVENTS, Reading, persons_of, read_event
 from pam_receiver.finding import ErrorCode, Finding, Lang, Location, Rule, Severity
 from pam_receiver.hl7 import rules as wire
 from pam_receiver.hl7.ack import AckCode, Verdict, build_ack
-from pam_receiver.hl7.er7 import Unreadable, parse_message
+from pam_receiver.hl7.charset import find_codec
+from pam_receiver.hl7.er7 import Message, Unreadable, parse_message
 from pam_receiver.hl7.header import Header, read_header, read_header_loosely
 from pam_receiver.identity import rules as identity_rules
 from pam_receiver.identity.decide import decide
@@ -34,14 +35,12 @@ from pam_receiver.identity.model import (
     SentIns,
 )
 from pam_receiver.ids import MessageIds, ack_control_id, safe_control_id
-from pam_receiver.profile import rules as profile_rules
 from pam_receiver.profile.check import MOST_FINDINGS, check_message
-from pam_receiver.profile.load import ProfileSet
+from pam_receiver.profile.model import Profile
+from pam_receiver.sources import Source, Sources
 from pam_receiver.store import MessageRecord, Receipt, Store, StoreConflict, StoreError, StoreUnavailable, Transaction
 
 log = logging.getLogger("pam_receiver.receive")
-
-_GENERAL: Final = frozenset(rule.id for rule in profile_rules.GENERIC)
 
 _MOST_CONFLICTS: Final = 5  # tries of a batch that another writer overtook
 _MOST_CONFLICTS_ALONE: Final = 25  # of a message by itself: overtaken that often, it is no race any more
@@ -53,6 +52,7 @@ CONTROL_ID_REUSED: Final = Rule(
     fr="MSH-10 a déjà servi pour un autre message de cette source : pris comme nouveau ; donner un identifiant unique.",
     en="MSH-10 was already used for another message of this source: taken as new; give each message its own id.",
     spec="HL7 v2.5 §2.15.9.10",
+    example="MSH-10 = 20260302080000-4712",
 )
 CONTROL_ID_MISSING: Final = Rule(
     id="control-id-missing",
@@ -61,6 +61,7 @@ CONTROL_ID_MISSING: Final = Rule(
     fr="MSH-10 est vide : un renvoi de ce message ne pourra être reconnu ; donner un identifiant unique.",
     en="MSH-10 is empty: a repeat of this message cannot be recognised; give each message its own id.",
     spec="HL7 v2.5 §2.15.9.10",
+    example="MSH-10 = 20260302080000-4711",
 )
 INTERNAL_ERROR: Final = Rule(
     id="internal-error",
@@ -69,24 +70,38 @@ INTERNAL_ERROR: Final = Rule(
     fr="Défaillance du récepteur sur ce message : rien n'est enregistré ; prévenir son exploitant.",
     en="Failure of the receiver on this message: nothing was stored; tell its operator.",
     spec="HL7 v2.5 §2.9.2.2",
+    example="MSA|AR|20260302080000-4711",
+)
+RAISED_BY_SOURCE: Final = Rule(
+    id="raised-by-source",
+    code=ErrorCode.ACCEPTED,
+    severity=Severity.I,
+    fr="Les réglages de cette source font une erreur de {rule} : rien de ce message n'est gardé, quoi que dise ce "
+    "constat de ce qui est pris ou laissé de côté ; corrigez et renvoyez.",
+    en="The settings of this source make {rule} an error: nothing of this message is kept, whatever that finding says "
+    "of what is taken or left out; correct it and send again.",
+    spec="pam-receiver, settings strictness and overlay of [[source]]",
+    example="PID-32 = VALI",
 )
 _FAILED: Final = (INTERNAL_ERROR.at(),)
 
 
 @dataclass(frozen=True, slots=True)
 class Incoming:
-    """One message as it was read: its bytes, who sent it (``host:port``), when (UTC)."""
+    """One message as it was read: its bytes, who sent it (``host:port``), when (UTC), and by which port of ours."""
 
     raw: bytes = field(repr=False)
     peer: str
     received_at: datetime
+    port: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """What became of one message, safe to log. ``rules``: (rule, severity) of each finding.
 
-    ``event`` is ``""`` when it is none that we know: MSH-9 of a broken sender may hold anything.
+    ``event`` is ``""`` when it is none that we know: MSH-9 of a broken sender may hold anything. ``source`` is the name
+    of the source of the settings that it belongs to, or ``""``.
     """
 
     ack: bytes = field(repr=False)
@@ -96,6 +111,7 @@ class Outcome:
     message_id: str
     rules: tuple[tuple[str, str], ...] = ()
     is_repeat: bool = False
+    source: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,13 +127,18 @@ class AnswerStyle:
 
 @dataclass(frozen=True, slots=True)
 class _Understood:
-    """A message after the pure steps that need no store: parsed, checked, read. ``code``: it is refused already."""
+    """A message after the pure steps that need no store: parsed, checked, read. ``code``: it is refused already.
+
+    ``source`` is the name of its source; ``profile`` the one that it is held to, ``None`` when it cannot be read.
+    """
 
     header: Header | None
     findings: tuple[Finding, ...]
     code: AckCode | None = None
     reading: Reading | None = None
     encoding: str = ""
+    source: str = ""
+    profile: Profile | None = None
 
     @property
     def event(self) -> Event | None:
@@ -141,13 +162,29 @@ class _Understood:
         return Occasion(message_id, safe_control_id(self.control_id), self.sender, at, dated)
 
 
-def _join(findings: tuple[Finding, ...], more: tuple[Finding, ...]) -> tuple[Finding, ...]:
-    """Add what a later step says; where it says why, the profile's general word for the same fault falls away."""
-    if not more or all(each.rule not in _GENERAL for each in findings):
-        return (*findings, *more)
+def _join(profile: Profile, findings: tuple[Finding, ...], more: tuple[Finding, ...]) -> tuple[Finding, ...]:
+    """Add what a later step says; where it says why, the profile's general word for the same fault falls away.
+
+    The fault stays an error when the profile, being strict, has made it one.
+    """
+    if not more or not findings:
+        return findings or more
     said = {(each.at, each.code) for each in more}
-    kept = (each for each in findings if each.rule not in _GENERAL or (each.at, each.code) not in said)
-    return (*kept, *more)
+    general = [each for each in findings if (each.at, each.code) in said and profile.is_general(each.rule)]
+    if not general:
+        return (*findings, *more)
+    errors = {(each.at, each.code) for each in general if each.is_error}
+    raised = (each.graded(Severity.E) if (each.at, each.code) in errors else each for each in more)
+    return (*(each for each in findings if each not in general), *raised)
+
+
+def _tell_raised(findings: tuple[Finding, ...], of_code: tuple[Finding, ...]) -> tuple[Finding, ...]:
+    """Say which findings of the code are errors by the settings alone: their sentences tell of another effect."""
+    errors = {each.rule for each in findings if each.is_error}
+    if not errors:
+        return findings
+    raised = sorted(errors & {each.rule for each in of_code if not each.is_error})
+    return (*findings, *(RAISED_BY_SOURCE.at(rule=rule) for rule in raised))
 
 
 def _bounded(findings: tuple[Finding, ...]) -> tuple[Finding, ...]:
@@ -159,22 +196,32 @@ def _bounded(findings: tuple[Finding, ...]) -> tuple[Finding, ...]:
     return (*kept, wire.FINDINGS_NOT_SHOWN.at(count=len(rest), errors=sum(each.is_error for each in rest)))
 
 
-def _understand(raw: bytes, profiles: ProfileSet, asked: ReadingRules) -> _Understood:
+def _understand(raw: bytes, source: Source) -> _Understood:
     try:
-        message = parse_message(raw)
+        message = parse_message(raw, charset=source.charset)
     except Unreadable as error:
-        return _Understood(error.header, error.findings, AckCode.AR)
-    header = read_header(message)
-    reading = read_event(message, header, asked)
+        return _Understood(error.header, error.findings, AckCode.AR, source=source.name)
+    header = _read_header(message, source)
+    profile = source.profiles.select(header)
+    reading = read_event(message, header, source.reading)
     if reading.is_rejected:
-        findings = (*message.findings, *reading.findings)
-        return _Understood(header, findings, AckCode.AR, reading, message.encoding)
-    checked = check_message(message, profiles.select(header))
+        findings = profile.graded((*message.findings, *reading.findings))
+        return _Understood(header, findings, AckCode.AR, reading, message.encoding, source.name, profile)
+    checked = check_message(message, profile)
     missing = () if header.control_id else (CONTROL_ID_MISSING.at(Location("MSH", 1, 10)),)
-    findings = _join((*message.findings, *checked), (*missing, *reading.findings))
+    findings = profile.graded(_join(profile, (*message.findings, *checked), (*missing, *reading.findings)))
+    findings = _tell_raised(findings, (*message.findings, *missing, *reading.findings))
     code = AckCode.AE if any(finding.is_error for finding in findings) else None
     read = Reading(reading.event, (), reading.dated)  # its findings stand among those of the message
-    return _Understood(header, _bounded(findings), code, read, message.encoding)
+    return _Understood(header, _bounded(findings), code, read, message.encoding, source.name, profile)
+
+
+def _read_header(message: Message, source: Source) -> Header:
+    """Read MSH. Where the settings knew better in which set the message is written, the answer names that one too."""
+    header = read_header(message)
+    if source.charset is None or message.encoding != find_codec(source.charset):
+        return header
+    return replace(header, charset=source.charset)
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,12 +250,18 @@ class _Settled:
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """What can be said of a message without a database."""
+    """What can be said of a message without a database.
+
+    ``profile`` is the name of the one that it was held to, ``source`` of the source that it belongs to, or ``""``.
+    """
 
     findings: tuple[Finding, ...]
     event: str
     control_id: str
     unreadable: bool
+    ack_code: AckCode = AckCode.AA
+    profile: str = ""
+    source: str = ""
 
 
 _NO_MESSAGE: Final = str(UUID(int=0))  # no message is kept, so none needs an id
@@ -223,20 +276,31 @@ _NEED_STORE: Final = frozenset(
 
 
 def check_file_message(
-    raw: bytes, *, profiles: ProfileSet, policy: Policy, reading: ReadingRules, at: datetime
+    raw: bytes, *, sources: Sources, policy: Policy, at: datetime, port: int | None = None
 ) -> Checked:
-    """Check one message as the receiver would on an empty store, and leave out what only a store can tell."""
-    understood = _understand(raw, profiles, reading)
+    """Check one message as the receiver would on an empty store, and leave out what only a store can tell.
+
+    ``port``: the one of ours by which it would come in.
+    """
+    understood = _understand(raw, sources.find(raw, port))
     findings, event = understood.findings, understood.event
-    if event is not None:
+    code = understood.code or (AckCode.AE if event is None else AckCode.AA)
+    if event is not None and understood.profile is not None:
         decision = decide(event, Known(), understood.occasion(_NO_MESSAGE, at), policy)
-        left_out = _NEED_STORE | ({identity_rules.NO_IPP.id} if isinstance(event, ChangeIdentifier) else set())
-        findings = _join(findings, tuple(each for each in decision.findings if each.rule not in left_out))
+        names_ins_alone = isinstance(event, ChangeIdentifier) and not event.old  # it may be found by the INS of MRG-1
+        left_out = _NEED_STORE | ({identity_rules.NO_IPP.id} if names_ins_alone else set())
+        said = tuple(each for each in decision.findings if each.rule not in left_out)
+        findings = understood.profile.graded(_join(understood.profile, findings, said))
+        findings = _tell_raised(findings, said)
+        code = AckCode.AE if any(each.is_error for each in findings) else code
     return Checked(
         findings=findings,
         event=understood.trigger_event,
         control_id=understood.control_id,
         unreadable=understood.code is AckCode.AR and understood.reading is None,
+        ack_code=code,
+        profile=understood.profile.name if understood.profile is not None else "",
+        source=understood.source,
     )
 
 
@@ -250,18 +314,16 @@ class Receiver:
         self,
         store: Store,
         *,
-        profiles: ProfileSet,
+        sources: Sources,
         policy: Policy,
-        reading: ReadingRules,
         answers: AnswerStyle | None = None,
         new_message_id: Callable[[], str] | None = None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         max_block_bytes: int = 1 << 20,
     ) -> None:
         self._store = store
-        self._profiles = profiles
+        self._sources = sources
         self._policy = policy
-        self._reading = reading
         self._answers = answers or AnswerStyle()
         self._new_message_id = new_message_id or MessageIds()
         self._now = now
@@ -282,17 +344,20 @@ class Receiver:
             StoreUnavailable: as :meth:`receive`.
         """
         refused = wire.BLOCK_TOO_LARGE.at(Location("MSH"), limit=self._max_block_bytes)
-        understood = _Understood(read_header_loosely(incoming.raw), (refused,), AckCode.AR)
+        source = self._sources.find(incoming.raw, incoming.port)
+        understood = _Understood(read_header_loosely(incoming.raw), (refused,), AckCode.AR, source=source.name)
         return self._keep([self._read(incoming, understood)])[0]
 
     def _read(self, incoming: Incoming, understood: _Understood | None = None) -> _Read:
         message_id = self._new_message_id()
         if understood is None:
+            source = self._sources.find(incoming.raw, incoming.port)
             try:
-                understood = _understand(incoming.raw, self._profiles, self._reading)
+                understood = _understand(incoming.raw, source)
             except Exception as error:  # noqa: BLE001 - one message must not stop the others; nothing of it is logged
                 _log_failure(error, message_id)
-                understood = _Understood(read_header_loosely(incoming.raw), _FAILED, AckCode.AR)
+                header = read_header_loosely(incoming.raw)
+                understood = _Understood(header, _FAILED, AckCode.AR, source=source.name)
         key = b""
         if understood.control_id:
             named = "\0".join((*understood.sender, understood.control_id))
@@ -356,19 +421,21 @@ class Receiver:
         for receipt in earlier:
             if receipt.digest == read.digest:
                 return _Settled(read, AckCode.AA, findings, receipt.ack, repeat_of=receipt.message_id)
-        if earlier:
-            findings = (CONTROL_ID_REUSED.at(Location("MSH", 1, 10)), *findings)
-        event = understood.event
-        if event is None:
+        event, profile = understood.event, understood.profile
+        reused = (CONTROL_ID_REUSED.at(Location("MSH", 1, 10)),) if earlier else ()
+        if event is None or profile is None:
+            findings = (*(profile.graded(reused) if profile is not None else reused), *findings)
             return self._answer(read, understood.code or AckCode.AE, findings)
         occasion = understood.occasion(read.message_id, read.incoming.received_at)
         decision = decide(event, known, occasion, self._policy)
-        findings = _join(findings, decision.findings)
-        seen: tuple[SeenAuthority, ...] = ()
-        if not decision.is_refused:
-            seen = tuple(each for each in _authorities(event, understood.sender) if known.see(each))
-        code = AckCode.AE if decision.is_refused else AckCode.AA
-        return self._answer(read, code, findings, decision, seen)
+        findings = profile.graded(_join(profile, (*reused, *findings), decision.findings))
+        findings = _tell_raised(findings, (*reused, *decision.findings))
+        if any(finding.is_error for finding in findings):
+            # Refused by an overlay alone, nothing of the decision is kept: its alerts speak of what would have been.
+            kept = decision if decision.is_refused else NOTHING
+            return self._answer(read, AckCode.AE, findings, kept)
+        seen = tuple(each for each in _authorities(event, understood.sender) if known.see(each))
+        return self._answer(read, AckCode.AA, findings, decision, seen)
 
     def _answer(
         self,
@@ -384,7 +451,7 @@ class Receiver:
             header,
             Verdict(code, findings),
             control_id=ack_control_id(read.message_id),
-            at=self._now().astimezone(self._reading.timezone),
+            at=self._now().astimezone(self._sources.general.reading.timezone),
             lang="en" if wants_english else self._answers.lang,
             which=self._answers.which,
         )
@@ -484,4 +551,5 @@ def _outcome(one: _Settled) -> Outcome:
         message_id=one.read.message_id,
         rules=tuple((finding.rule, finding.severity.value) for finding in one.findings),
         is_repeat=one.repeat_of is not None,
+        source=one.read.understood.source,
     )

@@ -1,6 +1,6 @@
-"""Where the files that travel with the package lie: ``profiles/`` and ``migrations/``.
+"""Where the files that travel with the package lie: ``profiles/`` and ``migrations/``, and the lists in ``data/``.
 
-In a checkout they stand beside the package; in an installed wheel they lie inside it (see ``pyproject.toml``).
+In a checkout the first two stand beside the package; in an installed wheel they lie inside it (see ``pyproject.toml``).
 """
 
 from pathlib import Path
@@ -16,3 +16,4 @@ def _locate(name: str) -> Path:
 
 PROFILES: Final = _locate("profiles")
 MIGRATIONS: Final = _locate("migrations")
+DATA: Final = _PACKAGE / "data"

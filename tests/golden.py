@@ -10,18 +10,17 @@ from typing import Any, Final
 from uuid import UUID
 
 from pam_receiver.cli import parts
-from pam_receiver.config import Settings, load_settings
+from pam_receiver.config import Settings, load_settings, read_sources
 from pam_receiver.hl7.ack import decode_ack
-from pam_receiver.profile.load import load_profiles
 from pam_receiver.receive import Incoming, Outcome, Receiver
 from pam_receiver.store import IdentityView, Store, queries
 
 FOLDER: Final = Path(__file__).parent / "conversations"
-PROFILES: Final = load_profiles()
 PEER: Final = "192.0.2.1:40000"
 BEGINS_AT: Final = datetime(2026, 3, 2, 7, 0, tzinfo=UTC)  # 8:00 in Paris; a minute between two messages
 _ENDS: Final = {"CR": b"\r", "CRLF": b"\r\n", "LF": b"\n"}
-_KEYS: Final = {"title", "spec", "segment_end", "answers", "alerts", "nobody", "identities", "settings", "identity"}
+_KEYS: Final = {"title", "spec", "segment_end", "port", "answers", "alerts", "nobody", "identities"}
+_TABLES: Final = {"settings", "source", "identity"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +37,7 @@ class Conversation:
     identities: int | None
     expected: tuple[Mapping[str, object], ...]
     settings: Settings
+    port: int | None = None
 
     @property
     def name(self) -> str:
@@ -45,7 +45,8 @@ class Conversation:
 
     @property
     def incoming(self) -> tuple[Incoming, ...]:
-        return tuple(Incoming(raw, PEER, BEGINS_AT + timedelta(minutes=n)) for n, raw in enumerate(self.messages))
+        at = (BEGINS_AT + timedelta(minutes=n) for n in range(len(self.messages)))
+        return tuple(Incoming(raw, PEER, when, self.port) for raw, when in zip(self.messages, at, strict=True))
 
     @property
     def golden_acks(self) -> tuple[bytes, ...]:
@@ -68,7 +69,7 @@ def join(messages: tuple[bytes, ...]) -> bytes:
 
 def load(folder: Path) -> Conversation:
     case: dict[str, Any] = tomllib.loads((folder / "case.toml").read_text(encoding="utf-8"))
-    assert case.keys() <= _KEYS, case.keys() - _KEYS
+    assert case.keys() <= _KEYS | _TABLES, case.keys() - _KEYS - _TABLES
     return Conversation(
         folder=folder,
         title=case["title"],
@@ -79,7 +80,10 @@ def load(folder: Path) -> Conversation:
         nobody=tuple(case.get("nobody", ())),
         identities=case.get("identities"),
         expected=tuple(case.get("identity", ())),
-        settings=load_settings(case.get("settings", {})),
+        settings=load_settings(case.get("settings", {})).model_copy(
+            update={"sources": read_sources(case.get("source", []), folder / "case.toml")}
+        ),
+        port=case.get("port"),
     )
 
 
@@ -96,9 +100,8 @@ def make_receiver(store: Store, settings: Settings, **options: Any) -> Receiver:
     """A receiver by the settings of a conversation, whose clock stands still."""
     return Receiver(
         store,
-        profiles=PROFILES,
+        sources=parts.make_sources(settings),
         policy=parts.make_policy(settings),
-        reading=parts.make_reading_rules(settings),
         answers=parts.make_answer_style(settings),
         **{"new_message_id": message_ids(), "now": lambda: BEGINS_AT, **options},
     )

@@ -20,11 +20,11 @@ from typing import Any, Final
 import pytest
 
 from pam_receiver.adt.events import EVENTS, LINK_EVENTS
-from pam_receiver.cli import as_json, parts
+from pam_receiver.cli import as_json, main, parts
 from pam_receiver.cli.app import build
-from pam_receiver.cli.check import Report, report_json
+from pam_receiver.cli.check import entry_json
 from pam_receiver.cli.morning import morning
-from pam_receiver.config import CONFIG_VARIABLE, SETTINGS, load_settings
+from pam_receiver.config import CONFIG_VARIABLE, SETTINGS, SOURCE_KEYS, load_settings
 from pam_receiver.finding import Severity
 from pam_receiver.hl7.er7 import parse_message
 from pam_receiver.identity.model import EndReason
@@ -32,7 +32,10 @@ from pam_receiver.identity.status import DEDUCTIONS
 from pam_receiver.logs import ALLOWED_KEYS
 from pam_receiver.metrics import Metrics
 from pam_receiver.profile.load import load_profiles
+from pam_receiver.profile.model import Breach
 from pam_receiver.receive import Incoming, Receiver, check_file_message
+from pam_receiver.report.entry import Entry
+from pam_receiver.rulebook import RULES, answer_of, fill_in
 from pam_receiver.store import Store
 from pam_receiver.store.queries import find_history, find_messages, list_identities, list_messages
 from pam_receiver.store.schema import metadata
@@ -101,27 +104,76 @@ class TestDrawnParts:
         assert sorted(drawn) == sorted(REDRAWN.BLOCKS)
 
 
+def _plain_words(sentence: str) -> str:
+    """A sentence as the page has it, without its signs of escape."""
+    return fill_in(sentence).replace("\\", "")
+
+
+def _held_on_page(places: str) -> dict[str, set[str]]:
+    """The profiles that the page gives for each rule of a place."""
+    held: dict[str, set[str]] = {}
+    for line in places.splitlines():
+        if line.startswith("| "):
+            profiles = set(line.rstrip(" |").rpartition("| ")[2].split(", "))
+        else:
+            named = re.match(r"[^`]*\(([^)]*)\)[^`]*:", line)
+            profiles = set(named[1].split(", ")) if named else {"*"}
+        for rule_id in re.findall(r"`([a-z0-9-]+)`", line):
+            held.setdefault(rule_id, set()).update(profiles)
+    return held
+
+
 class TestRules:
-    """docs/reference/acknowledgements.md"""
+    """docs/reference/rules.md and rules.fr.md"""
 
-    PAGE: Final = REFERENCE / "acknowledgements.md"
+    PAGES: Final = {"en": REFERENCE / "rules.md", "fr": REFERENCE / "rules.fr.md"}
+    ANSWERS: Final = {"en": "Answer", "fr": "Réponse"}
 
-    @pytest.mark.parametrize(
-        ("chapter", "rule"),
-        [(chapter, rule) for chapter, rules in REDRAWN.chapters().items() for rule in rules],
-        ids=lambda value: getattr(value, "id", value),
-    )
-    def test_each_rule_has_its_entry_in_two_languages_with_answer_and_code(self, chapter: str, rule: Any) -> None:
-        entry = section(read(self.PAGE), f"### `{rule.id}`")
-        assert f"code **{rule.code.value}**" in entry
-        assert f"Answer **{REDRAWN.answer_of(rule, chapter)}**" in entry
-        english, french = re.findall(r"^- (.+)$", entry, re.MULTILINE)
-        assert english != french.strip("*")
+    @pytest.mark.parametrize("lang", ["fr", "en"])
+    def test_each_rule_has_its_entry_with_answer_code_sentence_and_spec(self, lang: str) -> None:
+        page = read(self.PAGES[lang])
+        for rules in REDRAWN.chapters().values():
+            for rule in rules:
+                entry = section(page, f"### `{rule.id}`")
+                assert f"{self.ANSWERS[lang]} **{answer_of(rule)}**" in entry
+                assert f"code **{rule.code.value}**" in entry
+                assert rule.spec in entry
+                assert _plain_words(getattr(rule, lang)) in re.sub(r"\\", "", entry)
+                assert not rule.example or f"`{rule.example.strip()}`" in entry
 
-    def test_each_condition_of_a_profile_is_among_them(self) -> None:
-        ids = {rule.id for rule in REDRAWN.condition_rules()}
-        assert ids == {each.rule.id for profile in load_profiles().profiles for each in profile.rules}
-        assert ids
+    def test_each_rule_of_the_code_and_each_condition_of_a_profile_is_among_them(self) -> None:
+        ids = {rule.id for rules in REDRAWN.chapters().values() for rule in rules}
+        conditions = {
+            name for profile in load_profiles().profiles for name in profile.conditions if name in profile.rules
+        }
+        assert ids == set(RULES) | conditions
+        assert len(conditions) > 40
+
+    @pytest.mark.parametrize("lang", ["fr", "en"])
+    def test_each_rule_of_a_place_stands_under_its_segment_or_type_for_each_profile(self, lang: str) -> None:
+        """In the table of its segment, with the profile beside it, or among those of HL7 v2.5 below."""
+        _, places = read(self.PAGES[lang]).split(f"<!-- drawn: places {lang} -->")
+        held = _held_on_page(places)
+        for profile in load_profiles().profiles:
+            short = profile.name.rpartition("/")[2]
+            placed = {name for name in profile.rules if profile.is_general(name)} - set(RULES)
+            assert len(placed) > 1000
+            assert {name for name in placed if not {short, "*"} & held.get(name, set())} == set()
+
+    @pytest.mark.parametrize("lang", ["fr", "en"])
+    def test_each_kind_of_rule_of_a_place_is_explained(self, lang: str) -> None:
+        text = read(self.PAGES[lang])
+        assert {breach for breach in Breach if text.count(f"\n| `{breach.value}` | ") != 1} == set()
+
+    @pytest.mark.parametrize("lang", ["fr", "en"])
+    def test_the_pages_stay_readable_in_a_browser(self, lang: str) -> None:
+        assert self.PAGES[lang].stat().st_size < 400_000
+
+    @pytest.mark.parametrize("profile", load_profiles().profiles, ids=lambda profile: profile.name)
+    def test_the_counts_are_those_of_the_profiles(self, profile: Any) -> None:
+        for lang, heading in (("en", "## Counts"), ("fr", "## Décompte")):
+            counts = section(read(self.PAGES[lang]), heading)
+            assert f"| `{profile.name}` | {len(profile.plans)} | {len(profile.rules)} | " in counts
 
     @pytest.mark.parametrize(
         ("raw", "rule"),
@@ -142,12 +194,12 @@ class TestRules:
     ) -> None:
         (outcome,) = receiver.receive([Incoming(raw, "192.0.2.1:1", datetime(2026, 3, 2, tzinfo=UTC))])
         assert (rule, "E") in outcome.rules
-        assert f"Answer **{outcome.ack_code}**" in section(read(self.PAGE), f"### `{rule}`")
+        assert f"Answer **{outcome.ack_code}**" in section(read(self.PAGES["en"]), f"### `{rule}`")
 
     def test_every_rule_that_refuses_is_in_the_table_of_refusals(self) -> None:
-        table = section(read(self.PAGE), "## All that is refused")
+        table = section(read(REFERENCE / "acknowledgements.md"), "## All that is refused")
         refusing = {rule.id for rules in REDRAWN.chapters().values() for rule in rules if rule.severity is Severity.E}
-        assert set(re.findall(r"\(#([a-z0-9-]+)\)", table)) == refusing
+        assert set(re.findall(r"\(rules\.md#([a-z0-9-]+)\)", table)) == refusing
 
 
 class TestSettings:
@@ -163,7 +215,7 @@ class TestSettings:
         assert setting.fr in french
 
     def test_no_page_names_a_setting_that_is_none(self) -> None:
-        names = {setting.name for setting in SETTINGS}
+        names = {setting.name for setting in SETTINGS} | {key.name for key in SOURCE_KEYS}
         variables = {setting.variable for setting in SETTINGS} | {CONFIG_VARIABLE}
         for page in PAGES:
             text = read(page)
@@ -171,11 +223,20 @@ class TestSettings:
             assert set(re.findall(r"`([a-z_]+) = [^`]+`", text)) <= names, name_of(page)
 
     @pytest.mark.parametrize("page", [each for each in PAGES if blocks(each, "toml")], ids=name_of)
-    def test_each_settings_file_shown_can_be_used(self, page: Path, tmp_path: Path) -> None:
+    def test_each_settings_file_and_each_overlay_shown_can_be_used(self, page: Path, tmp_path: Path) -> None:
         for block in blocks(page, "toml"):
             file = tmp_path / "settings.toml"
             file.write_text(block, encoding="utf-8")
-            assert load_settings(config=file)
+            if "[overlay]" in block:
+                assert load_profiles(overlay=file)
+            else:
+                assert load_settings(config=file)
+
+    @pytest.mark.parametrize("key", SOURCE_KEYS, ids=lambda key: key.name)
+    def test_each_key_of_a_source_has_its_line_in_two_languages(self, key: Any) -> None:
+        english, french = read(REFERENCE / "settings.md").split("\n## En français\n")
+        assert f"| `{key.name}` | {key.allowed_en} | {key.en} |" in section(english, "## Sources")
+        assert f"| `{key.name}` | {key.allowed_fr} | {key.fr} |" in section(french, "### Les sources")
 
 
 def _walk(command: Any, words: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
@@ -225,7 +286,7 @@ class TestCommands:
     def _check_call(self, words: list[str], page: str) -> None:
         if words[0].isupper():  # COMMAND: any of them
             return
-        name = tuple(words[:2]) if words[0] == "db" else tuple(words[:1])
+        name = tuple(words[:2]) if words[0] in ("db", "profiles") else tuple(words[:1])
         command = ROOT_COMMAND if words[0].startswith("--") else COMMANDS.get(name)
         assert command is not None, f"{page}: no such command: {' '.join(name)}"
         asked = {word.partition("=")[0] for word in words if word.startswith("--")}
@@ -303,9 +364,8 @@ def receiver(sqlite_url: str) -> Iterator[Receiver]:
     with closing(Store.open(sqlite_url)) as store:
         yield Receiver(
             store,
-            profiles=load_profiles(),
+            sources=parts.make_sources(settings),
             policy=parts.make_policy(settings),
-            reading=parts.make_reading_rules(settings),
             answers=parts.make_answer_style(settings),
         )
 
@@ -358,14 +418,37 @@ class TestJson:
         settings = load_settings()
         checked = check_file_message(
             morning()[20].raw,
-            profiles=load_profiles(),
+            sources=parts.make_sources(settings),
             policy=parts.make_policy(settings),
-            reading=parts.make_reading_rules(settings),
             at=datetime(2026, 3, 2, tzinfo=UTC),
         )
-        keys = set(report_json(Report(Path("x.hl7"), 1, checked), "en"))
+        keys = set(entry_json(Entry("x.hl7", "x.hl7", 1, checked), "en"))
         text = section(read(self.PAGE), "## `check --json`")
         assert {key for key in keys if f"`{key}`" not in text} == set()
+
+    @pytest.mark.parametrize(
+        ("words", "least"),
+        [
+            (("list",), 6),
+            (("show", "2.11", "--segment", "PID"), 9),
+            (("show", "pam"), 8),
+            (("explain", "pid-32-required"), 14),
+            (("diff", "2.11", "2.9"), 6),
+        ],
+        ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
+    )
+    def test_each_key_of_the_commands_on_profiles_is_explained(
+        self, words: tuple[str, ...], least: int, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        with pytest.raises(SystemExit):
+            main(["profiles", *words, "--json", "--lang", "en"])
+        printed = json.loads(capsys.readouterr().out)
+        for each in printed if isinstance(printed, list) else [printed]:
+            for one in (each, *each.get("segments", [])):
+                one.update({key: None for key in ("rules", "profiles") if key in one})  # their keys are names
+        text = section(read(self.PAGE), f"## `profiles {words[0]} --json`")
+        assert len(_keys(printed)) >= least
+        assert {key for key in _keys(printed) if f"`{key}`" not in text} == set()
 
     def test_each_change_and_each_reason_is_named(self, printed: dict[str, list[object]]) -> None:
         text = section(read(self.PAGE), "## `history --json`")

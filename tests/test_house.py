@@ -27,7 +27,6 @@ from pam_receiver.intake import Intake
 from pam_receiver.listener import Limits, Listener, shut_down
 from pam_receiver.logs import JsonFormatter, TextFormatter
 from pam_receiver.metrics import Metrics
-from pam_receiver.profile.check import _FORMS as FORMS
 from pam_receiver.profile.load import load_profiles
 from pam_receiver.receive import Incoming
 from pam_receiver.rulebook import RULES
@@ -230,7 +229,8 @@ class TestNothingOfThePatient:
 
 # ------------------------------------------------------------------------------------------------------------ rules
 
-ALL_RULES: Final = [*RULES.values(), *{each.rule for profile in load_profiles().profiles for each in profile.rules}]
+PLACED: Final = {rule.id: rule for profile in load_profiles().profiles for rule in profile.rules.values()}
+CONDITIONS: Final = [rule for rule in PLACED.values() if any(rule.id in p.conditions for p in load_profiles().profiles)]
 _LONGEST: Final = {  # the longest value that each placeholder of a sentence is given
     "accepted": "D, P, T",
     "charset": "UNICODE UTF-8",
@@ -240,11 +240,13 @@ _LONGEST: Final = {  # the longest value that each placeholder of a sentence is 
     "effect_fr": "rien n'est changé ; vérifier MRG-1.",
     "event": "A28",
     "field": "PID-11.10.2",
-    "form_en": max((en for _, en in FORMS.values()), key=len),
-    "form_fr": max((fr for fr, _ in FORMS.values()), key=len),
+    "expected": "ASIP-SANTE-INS-NIR",
+    "number": "CX-7",
     "kept": max((each.name for each in Declared), key=len),
     "name": "x" * 40,
     "place": max((words_for(trait)["place"] for trait in Trait), key=len),
+    "read": "UNICODE UTF-8",
+    "rule": "x" * 40,
     "segment": "PID",
     "sign": "0x1C",
     "structure": "ADT_A05",
@@ -263,27 +265,31 @@ def placeholders(sentence: str) -> set[str]:
     return {name for _, name, _, _ in string.Formatter().parse(sentence) if name}
 
 
-@pytest.mark.parametrize("rule", ALL_RULES, ids=lambda rule: rule.id)
+def check_rule(rule: Rule) -> None:
+    assert re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", rule.id)
+    assert len(rule.id) <= 50
+    assert rule.spec.strip()
+    assert rule.fr != rule.en
+    for sentence in (rule.fr, rule.en):
+        assert sentence == sentence.strip()
+        assert re.fullmatch(r"[A-ZÀ-Ý{].*[.}]", sentence)
+        assert len(sentence.format(**_LONGEST) if placeholders(sentence) else sentence) <= 250
+    french = {name.removesuffix("_fr") for name in placeholders(rule.fr)}
+    assert french == {name.removesuffix("_en") for name in placeholders(rule.en)}
+
+
 class TestRules:
-    """HL7 v2.5 §2.15.5: what ERR says of each rule."""
+    """HL7 v2.5 §2.15.5: what ERR says of each rule is complete, fits, and is the same in both languages."""
 
-    def test_it_is_complete(self, rule: Rule) -> None:
-        assert re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", rule.id)
-        assert len(rule.id) <= 50
-        assert rule.spec.strip()
-        assert rule.fr != rule.en
-        for sentence in (rule.fr, rule.en):
-            assert sentence == sentence.strip()
-            assert re.fullmatch(r"[A-ZÀ-Ý{].*[.}]", sentence)
+    @pytest.mark.parametrize("rule", [*RULES.values(), *CONDITIONS], ids=lambda rule: rule.id)
+    def test_those_that_are_written_out(self, rule: Rule) -> None:
+        check_rule(rule)
 
-    def test_both_languages_say_the_same_things(self, rule: Rule) -> None:
-        french = {name.removesuffix("_fr") for name in placeholders(rule.fr)}
-        assert french == {name.removesuffix("_en") for name in placeholders(rule.en)}
-
-    def test_its_sentences_fit_in_250_characters(self, rule: Rule) -> None:
-        for sentence in (rule.fr, rule.en):
-            text = sentence.format(**_LONGEST) if placeholders(sentence) else sentence
-            assert len(text) <= 250
+    def test_those_that_are_made_from_the_lines_of_the_profiles(self) -> None:
+        assert len(PLACED) > 2000
+        for rule in PLACED.values():
+            check_rule(rule)
+            assert rule.example.strip() or rule.id.endswith(("-forbidden", "-unexpected")), rule.id
 
 
 # ------------------------------------------------------------------------------------------------------------- code

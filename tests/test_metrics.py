@@ -1,5 +1,7 @@
 """The counters: bounded labels, and no registry shared between two daemons."""
 
+from dataclasses import replace
+
 import pytest
 
 from pam_receiver import __version__
@@ -30,6 +32,16 @@ def test_repeats_and_time_are_counted() -> None:
     assert "pam_receiver_repeats_total 1.0" in text
     assert 'pam_receiver_answer_seconds_bucket{le="0.005"} 1.0' in text
     assert "pam_receiver_answer_seconds_count 2.0" in text
+
+
+def test_messages_of_a_named_source_are_counted_by_its_name() -> None:
+    metrics = Metrics()
+    metrics.count_outcome(replace(outcome("A28"), source="chu-x"), 0.01)
+    metrics.count_outcome(outcome("A28"), 0.01)
+    lines = metrics.render().decode().splitlines()
+    assert 'pam_receiver_source_messages_total{ack="AE",source="chu-x"} 1.0' in lines
+    assert 'pam_receiver_messages_total{ack="AE",event="A28"} 2.0' in lines
+    assert sum(line.startswith("pam_receiver_source_messages_total{") for line in lines) == 1
 
 
 def test_connections_open_and_taken_are_two_figures() -> None:

@@ -8,6 +8,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tarfile
 import tomllib
 import zipfile
 from collections import defaultdict
@@ -78,6 +79,14 @@ class TestWheel:
         assert own == {f"pam_receiver/{name}" for name in files_of("pam_receiver")}
         assert "pam_receiver/py.typed" in own
 
+    def test_the_lists_of_birth_places_travel_with_their_licence_and_stay_small(self, wheel: Path) -> None:
+        with zipfile.ZipFile(wheel) as archive:
+            sizes = {item.filename: item.file_size for item in archive.infolist()}
+        lists = {name: size for name, size in sizes.items() if name.startswith("pam_receiver/data/")}
+        assert {name.rsplit("/", 1)[1] for name in lists} == {"communes.tsv.gz", "places.tsv", "NOTICE"}
+        assert sum(lists.values()) < 500_000
+        assert any(name.endswith(".dist-info/licenses/pam_receiver/data/NOTICE") for name in sizes)
+
     def test_the_command_and_the_licence_are_declared(self, wheel: Path, names: set[str]) -> None:
         with zipfile.ZipFile(wheel) as archive:
             (entry_points,) = (archive.read(name).decode() for name in names if name.endswith("/entry_points.txt"))
@@ -97,6 +106,23 @@ class TestWheel:
         assert migrations == site.resolve() / "pam_receiver" / "_migrations"
         assert profiles.is_dir()
         assert migrations.is_dir()
+
+    def test_installed_it_finds_its_own_lists_of_birth_places(self, wheel: Path, tmp_path: Path) -> None:
+        with zipfile.ZipFile(wheel) as archive:
+            archive.extractall(tmp_path / "site")
+        code = "from pam_receiver.identity.birth_place import find_place; print(find_place('44109').name)"
+        answer = run(sys.executable, "-c", code, cwd=tmp_path, PYTHONPATH=str(tmp_path / "site"))
+        assert (answer.stdout, answer.stderr) == ("Nantes\n", "")
+
+    def test_the_sdist_has_the_packer_too(self, tmp_path: Path) -> None:
+        if importlib.util.find_spec("hatchling") is None:
+            pytest.skip("hatchling is not installed: the sdist is not built")
+        built = run(sys.executable, "-m", "hatchling", "build", "-t", "sdist", "-d", str(tmp_path))
+        assert built.returncode == 0, built.stderr
+        (sdist,) = tmp_path.glob("pam_receiver-*.tar.gz")
+        with tarfile.open(sdist) as archive:
+            names = {name.split("/", 1)[-1] for name in archive.getnames()}
+        assert {"tools/pack_cog.py", "pam_receiver/data/communes.tsv.gz", "pam_receiver/data/NOTICE"} <= names
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,21 +4,21 @@ import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, Final
-from zoneinfo import ZoneInfo
 
 import psycopg
 import pytest
-from golden import BEGINS_AT, CONVERSATIONS, PEER, PROFILES, adt, all_messages, make_receiver, told
+from golden import BEGINS_AT, CONVERSATIONS, PEER, adt, all_messages, make_receiver, told
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import create_engine, text
 
 from pam_receiver import receive
-from pam_receiver.adt import ReadingRules
+from pam_receiver.cli import parts
 from pam_receiver.config import Settings, load_settings
 from pam_receiver.finding import ErrorCode, Location, Severity
-from pam_receiver.hl7.ack import decode_ack
+from pam_receiver.hl7.ack import AckCode, decode_ack
 from pam_receiver.hl7.er7 import encode_message, parse_message
 from pam_receiver.identity.model import Policy
 from pam_receiver.profile.check import MOST_FINDINGS
@@ -27,7 +27,7 @@ from pam_receiver.store import MessageView, Store, StoreConflict, StoreError, St
 
 DEFAULTS: Final[Settings] = load_settings({})
 SECRET: Final = "KERGUELEN"
-READING: Final = ReadingRules(accepts_processing_ids=frozenset("PTD"), timezone=ZoneInfo("Europe/Paris"))
+SOURCES: Final = parts.make_sources(DEFAULTS)
 
 
 def incoming(*messages: bytes) -> tuple[Incoming, ...]:
@@ -380,27 +380,153 @@ class TestGeneralWord:
         assert told(outcome) == "AA control-id-missing status-missing"
 
 
+@pytest.fixture
+def house(tmp_path: Path) -> Callable[..., Settings]:
+    """Settings with one ``[[source]]`` of these lines, and ``overlay.toml`` beside the file when one is given."""
+
+    def make(*lines: str, overlay: str = "") -> Settings:
+        if overlay:
+            (tmp_path / "overlay.toml").write_text(f'[overlay]\ntitle = "of the test"\n{overlay}', encoding="utf-8")
+            lines = (*lines, 'overlay = "overlay.toml"')
+        file = tmp_path / "house.toml"
+        file.write_text("\n".join(["[[source]]", *lines]), encoding="utf-8")
+        return load_settings(config=file)
+
+    return make
+
+
+def grade(**severities: str) -> str:
+    return "".join(
+        f'[[grade]]\nrule = "{rule.replace("_", "-")}"\nseverity = "{severity}"\n'
+        for rule, severity in severities.items()
+    )
+
+
+class TestOverlay:
+    """What the overlay of a source makes of the rules of the code (issue: it may set any rule to ignore, I, W, E)."""
+
+    SOURCE: Final = ('name = "gam"', 'application = "GAM"')
+
+    def test_a_rule_of_the_decision_raised_keeps_nothing_of_it(
+        self, store: Store, house: Callable[..., Settings]
+    ) -> None:
+        receiver = make_receiver(store, house(*self.SOURCE, overlay=grade(create_of_known_identity="E")))
+        first, again = receiver.receive(incoming(adt("7000101", "1"), adt("7000101", "2", sex="M")))
+        assert (told(first), told(again)) == ("AA", "AE create-of-known-identity raised-by-source")
+        (view,) = queries.find_identities(store, "7000101")
+        assert (view.identity.version, view.identity.traits.sex) == (1, "F")
+        assert queries.list_alerts(store) == ()
+        (fixed,) = receiver.receive(incoming(adt("7000101", "2", event="A31", sex="M")))
+        assert told(fixed) == "AA"  # a refused message is no earlier one of that id
+
+    def test_an_authority_named_in_a_message_so_refused_is_not_learnt(
+        self, store: Store, house: Callable[..., Settings], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        learnt: list[object] = []
+        real = receive._authorities
+        monkeypatch.setattr(receive, "_authorities", lambda *of: learnt.append(of) or real(*of))
+        receiver = make_receiver(store, house(*self.SOURCE, overlay=grade(create_of_known_identity="E")))
+        receiver.receive(incoming(adt("7000101", "1"), adt("7000101", "2")))
+        assert len(learnt) == 1
+
+    def test_a_rule_of_the_reading_raised(self, store: Store, house: Callable[..., Settings]) -> None:
+        settings = house(*self.SOURCE, overlay=grade(control_id_missing="E"))
+        (outcome,) = make_receiver(store, settings).receive(incoming(adt("7000101", "")))
+        assert told(outcome) == "AE control-id-missing raised-by-source"
+        assert not is_known(store, "7000101")
+
+    def test_a_reused_id_raised(self, store: Store, house: Callable[..., Settings]) -> None:
+        receiver = make_receiver(store, house(*self.SOURCE, overlay=grade(control_id_reused="E")))
+        outcomes = receiver.receive(incoming(adt("7000101", "1"), adt("7000202", "1"), adt("7000101", "1")))
+        assert [told(each) for each in outcomes] == ["AA", "AE control-id-reused raised-by-source", "AA"]
+        assert outcomes[2].is_repeat
+        assert not is_known(store, "7000202")
+
+    def test_a_rule_ignored_is_gone_everywhere(self, store: Store, house: Callable[..., Settings]) -> None:
+        settings = house(*self.SOURCE, overlay=grade(create_of_known_identity="ignore", control_id_reused="ignore"))
+        outcomes = make_receiver(store, settings).receive(incoming(adt("7000101", "1"), adt("7000101", "1", sex="M")))
+        assert [told(each) for each in outcomes] == ["AA", "AA"]
+        assert decode_ack(outcomes[1].ack).errors == ()
+        assert journal(store)[1].findings == ()
+
+    def test_other_senders_are_judged_as_ever(self, store: Store, house: Callable[..., Settings]) -> None:
+        receiver = make_receiver(store, house(*self.SOURCE, overlay=grade(create_of_known_identity="E")))
+        other = [raw.replace(b"|GAM|", b"|LABO|") for raw in (adt("7000101", "1"), adt("7000101", "2"))]
+        assert [told(each) for each in receiver.receive(incoming(*other))] == ["AA", "AA create-of-known-identity"]
+
+    def test_a_fault_told_in_the_words_of_the_code_stays_the_error_that_strictness_makes_it(
+        self, store: Store, house: Callable[..., Settings]
+    ) -> None:
+        raw = adt("7000101", "")  # control-id-missing takes the place of msh-10-required
+        receiver = make_receiver(store, house(*self.SOURCE, 'strictness = "strict"'))
+        (outcome,) = receiver.receive(incoming(raw))
+        assert told(outcome) == "AE control-id-missing raised-by-source"
+
+
+class TestSource:
+    """A message is taken as its source asks, and the outcome says which one it was."""
+
+    def test_the_outcome_names_it(self, store: Store, house: Callable[..., Settings]) -> None:
+        receiver = make_receiver(store, house('name = "a"', "port = 2576"))
+        messages = (adt("7000101", "1"), b"rubbish")
+        outcomes = receiver.receive([Incoming(raw, PEER, BEGINS_AT, port) for raw in messages for port in (2576, 2575)])
+        assert [each.source for each in outcomes] == ["a", "", "a", ""]
+        head = receiver.receive_oversize(Incoming(adt("7000101", "9"), PEER, BEGINS_AT, 2576))
+        assert (head.source, head.ack_code) == ("a", "AR")
+
+    def test_a_failure_of_ours_names_it_too(
+        self, store: Store, house: Callable[..., Settings], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.delattr(receive, "read_event")
+        receiver = make_receiver(store, house('name = "a"', "port = 2576"))
+        (outcome,) = receiver.receive([Incoming(adt("7000101", "1"), PEER, BEGINS_AT, 2576)])
+        assert (told(outcome), outcome.source) == ("AR internal-error", "a")
+
+    @pytest.mark.parametrize("charset", ["8859/1", "8859/15", "UNICODE UTF-8"])
+    @pytest.mark.parametrize("announced", ["", "8859/1", "UNICODE UTF-8", "EBCDIC"])
+    def test_the_answer_stands_in_the_set_that_was_read_and_says_so(
+        self, store: Store, house: Callable[..., Settings], charset: str, announced: str
+    ) -> None:
+        codec = {"8859/1": "iso8859-1", "8859/15": "iso8859-15"}.get(charset, "utf-8")
+        raw = adt("7000101", "", charset=announced).decode().replace("^ANNE SOLENE^", "^ANNE SOLÈNE^").encode(codec)
+        receiver = make_receiver(store, house('name = "a"', 'application = "GAM"', f'charset = "{charset}"'))
+        (outcome,) = receiver.receive(incoming(raw))
+        (errors,) = [each for each in decode_ack(outcome.ack).errors if each.rule == "control-id-missing"]
+        assert "être reconnu" in errors.text
+        assert parse_message(outcome.ack).encoding == codec
+        assert f"|{charset}\r".encode() in outcome.ack
+
+
 class TestCheckFileMessage:
     """What can be said of a message without a database."""
 
     def check(self, raw: bytes) -> receive.Checked:
-        return check_file_message(raw, profiles=PROFILES, policy=Policy(), reading=READING, at=BEGINS_AT)
+        return check_file_message(raw, sources=SOURCES, policy=Policy(), at=BEGINS_AT)
 
     def test_a_clean_message(self) -> None:
-        assert self.check(adt("7000101", "1")) == receive.Checked((), "A28", "1", unreadable=False)
+        wanted = receive.Checked((), "A28", "1", unreadable=False, ack_code=AckCode.AA, profile="pam_fr/2.11")
+        assert self.check(adt("7000101", "1")) == wanted
 
     def test_an_error_with_its_place_and_section(self) -> None:
         (finding,) = [each for each in self.check(adt("", "1")).findings if each.is_error]
         assert (finding.rule, finding.at) == ("no-usable-ipp", Location("PID", 1, 3))
         assert "§" in finding.spec
+        assert self.check(adt("", "1")).ack_code is AckCode.AE
+
+    def test_the_source_and_its_profile_are_named(self, house: Callable[..., Settings]) -> None:
+        sources = parts.make_sources(house('name = "a"', "port = 2576", 'profile = "pam"'))
+        checked = check_file_message(adt("7000101", "1"), sources=sources, policy=Policy(), at=BEGINS_AT, port=2576)
+        assert (checked.source, checked.profile) == ("a", "pam")
 
     def test_unreadable(self) -> None:
         checked = self.check(b"rubbish")
         assert (checked.unreadable, checked.event, checked.findings[0].severity) == (True, "", Severity.E)
+        assert (checked.ack_code, checked.profile) == (AckCode.AR, "")
 
     def test_a_refused_type_is_readable(self) -> None:
         checked = self.check(adt("7000101", "1").replace(b"ADT^A28^ADT_A05", b"ORU^R01^ORU_R01"))
         assert (checked.unreadable, checked.event) == (False, "R01")
+        assert (checked.ack_code, checked.profile) == (AckCode.AR, "pam_fr/2.11")
 
     @pytest.mark.parametrize("event", ["A11", "A29"])
     def test_what_only_a_store_can_tell_is_left_out(self, event: str) -> None:
@@ -409,11 +535,14 @@ class TestCheckFileMessage:
 
     def test_every_golden_message_of_one_part_is_judged_alike(self) -> None:
         """Alone in its conversation, a message is checked as it is received on an empty store."""
+        judged: list[str] = []
         for conversation in CONVERSATIONS:
-            if len(conversation.messages) == 1 and conversation.settings == DEFAULTS:
+            if len(conversation.messages) == 1 and conversation.settings.model_dump() == DEFAULTS.model_dump():
                 checked = self.check(conversation.messages[0])
                 said = sorted({each.rule for each in checked.findings})
-                assert said == conversation.answers[0].split()[1:], conversation.name
+                assert [checked.ack_code, *said] == conversation.answers[0].split(), conversation.name
+                judged.append(conversation.name)
+        assert len(judged) >= 10
 
 
 GOLDEN: Final = [raw for name, raw in all_messages() if "message" in name]

@@ -36,6 +36,7 @@ EVENTS: Final = MappingProxyType(
     }
 )
 CANCELLED_BY_ZBE: Final = frozenset({"A06", "A07"})  # IHE PAM FR 2.11.2 §5.3.5: each cancels the other by ZBE-4
+_KNOWN_EVENTS: Final = EVENTS.keys() | LINK_EVENTS
 
 
 def check_header(header: Header, *, accepts_processing_ids: Collection[str]) -> tuple[Finding, ...]:
@@ -64,4 +65,6 @@ def _refusal_of(header: Header) -> Rule | None:
         return rules.LINK_NOT_SUPPORTED
     if event == A08 and header.is_french:
         return rules.A08_EXCLUDED
-    return None if event in EVENTS else rules.EVENT_UNKNOWN
+    if event in EVENTS:
+        return None
+    return rules.EVENT_IN_STRUCTURE if header.structure in _KNOWN_EVENTS else rules.EVENT_UNKNOWN

@@ -6,12 +6,14 @@ from datetime import tzinfo
 
 from pam_receiver.adt import rules
 from pam_receiver.adt.events import A08, CANCELLED_BY_ZBE, EVENTS, check_header
-from pam_receiver.adt.person import read_identifiers, read_person
+from pam_receiver.adt.identifiers import read_identifiers
+from pam_receiver.adt.person import read_person
+from pam_receiver.adt.reading_rules import ReadingRules
 from pam_receiver.finding import Finding, Location
 from pam_receiver.hl7.datatypes import parse_ts
 from pam_receiver.hl7.er7 import Message, Segment
 from pam_receiver.hl7.header import Header
-from pam_receiver.identity.identifiers import AssigningAuthority
+from pam_receiver.hl7.writing import check_writing
 from pam_receiver.identity.model import (
     ChangeIdentifier,
     Delete,
@@ -23,15 +25,6 @@ from pam_receiver.identity.model import (
     Update,
     UpdateKind,
 )
-
-
-@dataclass(frozen=True, slots=True)
-class ReadingRules:
-    """The settings that reading depends on. ``timezone`` serves stamps without offset."""
-
-    accepts_processing_ids: frozenset[str]
-    timezone: tzinfo
-    default_authority: AssigningAuthority | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,9 +57,9 @@ def read_event(message: Message, header: Header, asked: ReadingRules) -> Reading
     elif kind is ChangeIdentifier:
         event, findings = _read_change(message, header, pids[0], asked)
     else:
-        person, findings = read_person(message, header, pids[0], default_authority=asked.default_authority)
+        person, findings = read_person(message, header, pids[0], asked)
         event = Delete(person) if kind is Delete else Update(_update_kind(message, header), person)
-    findings = (*_read_mode(message), *findings)
+    findings = (*check_writing(message), *_read_mode(message), *findings)
     if header.trigger_event == A08:
         findings = (rules.A08_TAKEN.at(Location("MSH", 1, 9, 1, 2)), *findings)
     if any(finding.is_error for finding in findings):
@@ -120,12 +113,12 @@ def _read_merge(message: Message, header: Header, asked: ReadingRules) -> tuple[
     groups: list[MergeGroup] = []
     findings: list[Finding] = []
     for pid, mrgs in _groups(message):
-        person, said = read_person(message, header, pid, default_authority=asked.default_authority, has_zfd=False)
+        person, said = read_person(message, header, pid, asked, has_zfd=False)
         findings += said
         if not mrgs:
             findings.append(rules.MRG_MISSING.at(Location("MRG", pid.sequence)))
         for mrg in mrgs:
-            old = read_identifiers(mrg, 1, asked.default_authority)
+            old = read_identifiers(mrg, 1, asked)
             findings += old.findings
             if not old.identifiers:
                 findings.append(rules.MRG_1_MISSING.at(mrg.location(1)))
@@ -137,11 +130,11 @@ def _read_change(
     message: Message, header: Header, pid: Segment, asked: ReadingRules
 ) -> tuple[Event | None, tuple[Finding, ...]]:
     """Read an A47. Spec: IHE PAM FR 2.11.2 §4.1, §4.4."""
-    person, findings = read_person(message, header, pid, default_authority=asked.default_authority)
+    person, findings = read_person(message, header, pid, asked)
     mrg = message.segment("MRG")
     if mrg is None:
         return None, (*findings, rules.MRG_MISSING.at(Location("MRG")))
-    old = read_identifiers(mrg, 1, asked.default_authority)
+    old = read_identifiers(mrg, 1, asked)
     findings = (*findings, *old.findings)
     old_ins = tuple(each for each in old.ins if each.matricule)
     if not old.identifiers and not old_ins:

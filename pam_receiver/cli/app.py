@@ -9,7 +9,7 @@ import typer
 from typer.core import TyperArgument, TyperOption
 
 from pam_receiver import __version__
-from pam_receiver.cli import check, db, demo, output, read, send, serve
+from pam_receiver.cli import check, db, demo, differ, explainer, output, profiles, read, send, serve
 from pam_receiver.cli.program import NAME
 from pam_receiver.cli.texts import TEXTS, guess_lang, text
 from pam_receiver.cli.usage import UsageError, explain_usage
@@ -71,6 +71,13 @@ def build(lang: Lang) -> Any:
     schema.command(help="help.db.current")(db.current)
     schema.command(help="help.db.downgrade")(db.downgrade)
     app.add_typer(schema, name="db", help="help.db")
+    told = typer.Typer(no_args_is_help=True)
+    told.command(name="list", help="help.profiles.list")(profiles.list_all)
+    told.command(help="help.profiles.show")(profiles.show)
+    told.command(help="help.profiles.explain")(explainer.explain)
+    told.command(help="help.profiles.diff")(differ.diff)
+    told.command(name="import", help="help.profiles.import")(profiles.import_file)
+    app.add_typer(told, name="profiles", help="help.profiles")
     app.command(help="help.demo")(demo.demo)
     command = typer.main.get_command(app)
     _translate(command, lang)
@@ -81,7 +88,7 @@ def explain(error: Exception, lang: Lang) -> tuple[str, int]:
     """Return the sentence and the exit code for a failure: what was wrong with the world, or where we failed."""
     from pam_receiver.config import SettingsError
     from pam_receiver.logs import describe
-    from pam_receiver.profile.lines import ProfileError
+    from pam_receiver.profile.load import ProfileError
     from pam_receiver.store import StoreError, StoreSettingError
 
     match error:
@@ -90,7 +97,7 @@ def explain(error: Exception, lang: Lang) -> tuple[str, int]:
         case StoreError():
             return error.text(lang), DATABASE
         case ProfileError():
-            return text("failure.profile", lang, reason=error), USAGE
+            return text("failure.profile", lang, reason=error.text(lang)), USAGE
         case OSError(strerror=str() as reason):  # of this machine: standard output on a full disk, no more open files
             return text("failure.machine", lang, reason=reason), UNFORESEEN
         case _:

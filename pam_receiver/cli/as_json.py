@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from pam_receiver.cli.findings import finding_json
 from pam_receiver.finding import Lang
 from pam_receiver.identity.as_json import Json, difference_json, identity_json
+from pam_receiver.identity.birth_place import find_place
 from pam_receiver.store.queries import FullMessageView, IdentityView, MessageView, VersionView
 
 
@@ -15,7 +16,20 @@ def moment_json(at: datetime) -> str:
 
 def view_json(view: IdentityView) -> Json:
     """Return what ``show --json`` gives of one identity; ``merged_into`` is the last survivor."""
-    return {**identity_json(view.identity), "merged_into": view.merged_into, "absorbed": list(view.absorbed)}
+    return {
+        **identity_json(view.identity),
+        "merged_into": view.merged_into,
+        "absorbed": list(view.absorbed),
+        "birth_place": place_json(view.identity.traits.birth_place_code),
+    }
+
+
+def place_json(code: str | None) -> Json | None:
+    """Return what a birth place code stands for: its name (null in no list), and what is known of it."""
+    if not code:
+        return None
+    place = find_place(code)
+    return {"code": place.code, "name": place.name, "standing": place.standing.value}
 
 
 def version_json(identity_id: str, version: VersionView) -> Json:

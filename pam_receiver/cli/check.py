@@ -1,130 +1,294 @@
-"""``check``: what is not right in HL7 files, without a database."""
+"""``check``: what is not right in HL7 files, without a database; as a list, as totals, as a report to hand on."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, nullcontext
+from datetime import UTC, date, datetime, time
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Annotated, Final, Protocol
 
 import typer
 
 from pam_receiver.cli import options, output
 from pam_receiver.cli.findings import finding_headers, finding_json, finding_rows
-from pam_receiver.cli.options import AsJson, Config, Environment, Files, Language, Start
+from pam_receiver.cli.options import AsJson, Config, Database, Environment, Language, Start
 from pam_receiver.cli.texts import text
-from pam_receiver.finding import Finding, Lang, Severity
+from pam_receiver.finding import Lang
 
 if TYPE_CHECKING:
+    from pam_receiver.cli.progress import Progress
+    from pam_receiver.cli.reports import Reports
     from pam_receiver.receive import Checked
+    from pam_receiver.report.entry import Entry
+    from pam_receiver.report.summary import Summary
+    from pam_receiver.sources import Sources
 
-_ORDER: Final = (Severity.E, Severity.W, Severity.I)
+_MOST_FIXES: Final = 10  # in the totals that are printed
+
+Paths = Annotated[list[Path] | None, typer.Argument(metavar="FILE|FOLDER…", help="argument.paths", allow_dash=True)]
+ReportFiles = Annotated[list[Path] | None, typer.Option("--report", metavar="FILE", help="option.report")]
+Junit = Annotated[Path | None, typer.Option("--junit", metavar="FILE", help="option.junit")]
+Totals = Annotated[bool, typer.Option("--totals", help="option.totals")]
+Unmask = Annotated[bool, typer.Option("--unmask", help="option.unmask")]
+AgainstJournal = Annotated[bool, typer.Option("--against-journal", help="option.against-journal")]
+ProfileName = Annotated[str | None, typer.Option("--profile", metavar="NAME", help="option.profile")]
+Overlay = Annotated[Path | None, typer.Option("--overlay", metavar="FILE", help="option.overlay")]
+Since = Annotated[str | None, typer.Option("--since", metavar="DATE", help="option.since")]
 
 
-@dataclass(frozen=True, slots=True)
-class Report:
-    """What was found in one message of a file.
+class Sink(Protocol):
+    """Takes what was checked, one by one."""
 
-    ``checked`` is ``None`` for what is no message: ``problem`` says why, ``count`` how many messages it stands for.
-    """
-
-    file: Path
-    number: int
-    checked: "Checked | None"
-    problem: str = ""
-    count: int = 1
-
-    @property
-    def is_unreadable(self) -> bool:
-        return self.checked is None or self.checked.unreadable
-
-    @property
-    def findings(self) -> tuple[Finding, ...]:
-        """The findings as the ACK lists them: errors first, then warnings, then the rest."""
-        found = self.checked.findings if self.checked is not None else ()
-        return tuple(sorted(found, key=lambda finding: _ORDER.index(finding.severity)))
+    def add(self, entry: "Entry", /) -> None: ...
 
 
 def check(
-    files: Files,
+    files: Paths = None,
+    reports: ReportFiles = None,
+    junit: Junit = None,
+    unmask: Unmask = False,
+    totals: Totals = False,
     as_json: AsJson = False,
+    profile: ProfileName = None,
+    overlay: Overlay = None,
+    against_journal: AgainstJournal = False,
+    since: Since = None,
+    database: Database = None,
     config: Config = None,
     environment: Environment = None,
     lang: Language = None,
 ) -> None:
-    start = options.start(config, lang=lang, environment=environment)
-    reports = list(_check_files(files, start))
-    if as_json:
-        output.print_json([report_json(report, start.lang) for report in reports])
-    else:
-        _print(reports, start.lang)
-    raise typer.Exit(exit_code(reports))
-
-
-def exit_code(reports: Sequence[Report]) -> int:
-    """Return 0 for nothing worse than a warning, 1 for errors, 2 when something could not be read."""
-    if any(report.is_unreadable for report in reports):
-        return 2
-    return 1 if any(finding.is_error for report in reports for finding in report.findings) else 0
-
-
-def _check_files(files: Sequence[Path], start: Start) -> Iterator[Report]:
+    start = options.start(config, lang=lang, environment=environment, database=database)
+    asked_files, of_files = files or [], bool(files or reports or junit or unmask or totals)
+    if against_journal:
+        if of_files:
+            output.fail(text("check.not-with-journal", start.lang), 2)
+        _check_journal(start, profile=profile, overlay=overlay, since=since, as_json=as_json)
+        return
+    if since is not None or database is not None:
+        output.fail(text("check.journal-only", start.lang), 2)
+    if not asked_files:
+        output.fail(text("check.nothing-given", start.lang), 2)
     from pam_receiver.cli import parts
-    from pam_receiver.cli.files import find_problems, read_content
-    from pam_receiver.profile.load import load_profiles
-    from pam_receiver.receive import check_file_message
+    from pam_receiver.cli.reports import Reports
 
-    profiles = load_profiles()
-    policy, reading = parts.make_policy(start.settings), parts.make_reading_rules(start.settings)
-    for file in files:
+    sources = parts.make_sources(start.settings, profile=profile, overlay=overlay)
+    written = Reports(reports or [], junit, is_masked=not unmask, start=start)
+    is_listed = not (as_json or totals or written.paths)
+    raise typer.Exit(_run(asked_files, start, sources, written, as_json=as_json, is_listed=is_listed))
+
+
+def _check_journal(
+    start: Start, *, profile: str | None, overlay: Path | None, since: str | None, as_json: bool
+) -> None:
+    from pam_receiver.cli.rehearse import check_journal
+
+    check_journal(start, profile=profile, overlay=overlay, since=_read_since(since, start), as_json=as_json)
+
+
+def _read_since(word: str | None, start: Start) -> datetime | None:
+    """Return the moment that ``--since`` names, in UTC; without a zone it is that of the settings.
+
+    Raises:
+        SettingsError: it is no date.
+    """
+    from pam_receiver.config import SettingsError
+
+    if word is None:
+        return None
+    try:
+        moment = datetime.combine(date.fromisoformat(word), time()) if len(word) <= 10 else datetime.fromisoformat(word)
+    except ValueError:
+        raise SettingsError(
+            fr=f"--since : {word} n'est pas une date (2026-11-24, ou 2026-11-24T08:00).",
+            en=f"--since: {word} is not a date (2026-11-24, or 2026-11-24T08:00).",
+        ) from None
+    return (moment if moment.tzinfo else moment.replace(tzinfo=start.settings.timezone)).astimezone(UTC)
+
+
+def _run(
+    files: Sequence[Path], start: Start, sources: "Sources", written: "Reports", *, as_json: bool, is_listed: bool
+) -> int:
+    """Check everything and return the exit code."""
+    from pam_receiver.cli.progress import Progress
+    from pam_receiver.report.tally import Tally
+
+    profiles = [source.profiles for source in (sources.general, *sources.named)]
+    tally = Tally(is_masked=written.is_masked, profiles=profiles)
+    with ExitStack() as stack:
+        sinks: list[Sink] = [tally, *stack.enter_context(written).sinks]
+        if as_json:
+            sinks.append(stack.enter_context(_JsonList(start.lang)))
+        elif is_listed:
+            sinks.append(_Lister(start.lang))
+        is_shown = not as_json and not (is_listed and output.is_terminal())
+        with Progress(start.lang) if is_shown else nullcontext() as progress:
+            for entry in _Checker(start, sources).check(files, without=written.paths, progress=progress):
+                for sink in sinks:
+                    sink.add(entry)
+        summary = tally.summary()
+        written.write(summary, subjects=[_subject(each, start.lang) for each in files])
+    if not as_json:
+        if not is_listed:
+            _print_totals(summary, start.lang)
+        _print_last_line(summary, start.lang)
+    for path in written.paths:
+        output.warn(text("check.written", start.lang, file=path))
+    return tally.exit_code
+
+
+def _subject(path: Path, lang: Lang) -> str:
+    """How the report names what was checked: a folder or file by its own name, not by the way to it."""
+    name = path.name or path.resolve().name
+    return text("check.stdin", lang) if str(path) == "-" else options.as_typed(name)
+
+
+class _Checker:
+    """Checks files one by one, each message on its own."""
+
+    def __init__(self, start: Start, sources: "Sources") -> None:
+        from pam_receiver.cli import parts
+
+        self._lang = start.lang
+        self._sources = sources
+        self._policy = parts.make_policy(start.settings)
+        self._acknowledgements = 0
+
+    def check(
+        self, paths: Sequence[Path], *, without: Sequence[Path], progress: "Progress | None"
+    ) -> "Iterator[Entry]":
+        """Give what was found in each message, file by file. ``without``: the reports being written."""
+        from pam_receiver.cli.files import find_files
+
+        if progress is not None:
+            progress.measure(paths)
+        on_read = progress.advance if progress is not None else None
+        for path, name in find_files(paths, without=frozenset(each.resolve() for each in without)):
+            yield from self._check_file(path, name, on_read)
+        if self._acknowledgements:
+            output.warn(text("check.acknowledgements", self._lang, count=self._acknowledgements))
+
+    def _check_file(self, path: Path, name: str, on_read: Callable[[int], None] | None) -> "Iterator[Entry]":
+        from pam_receiver.cli.files import Splitter, find_problems, read_messages
+        from pam_receiver.report.entry import Entry
+
+        file, splitter = options.as_typed(str(path)), Splitter()
         try:
-            content = read_content(file)
+            if path.is_dir():
+                os.listdir(path)  # says why, when it cannot be looked into
+                yield Entry(file, name, 0, None, problem=text("failure.empty-folder", self._lang, file=file))
+                return
+            for number, raw in enumerate(read_messages(path, splitter, on_read=on_read), 1):
+                if (checked := self._check_message(raw)) is not None:
+                    yield Entry(file, name, number, checked, raw)
         except OSError as error:
-            yield Report(file, 0, None, text("failure.file", start.lang, file=file, reason=error.strerror))
-            continue
-        if content.messages and content.stray:
-            output.warn(text("check.stray", start.lang, file=file, count=content.stray))
-        at = datetime.now(UTC)
-        for number, raw in enumerate(content.messages, 1):
-            checked = check_file_message(raw, profiles=profiles, policy=policy, reading=reading, at=at)
-            yield Report(file, number, checked)
-        for problem in find_problems(file, content, start.lang):
-            yield Report(file, 0, None, problem.text, problem.count)
+            problem = text("failure.file", self._lang, file=file, reason=error.strerror)
+            yield Entry(file, name, 0, None, problem=problem)
+            return
+        if splitter.count and splitter.stray:
+            output.warn(text("check.stray", self._lang, file=file, count=splitter.stray))
+        for each in find_problems(file, splitter, self._lang):
+            yield Entry(file, name, 0, None, problem=each.text, count=each.count)
+
+    def _check_message(self, raw: bytes) -> "Checked | None":
+        """Return what is to be said of a message; ``None`` for an ACK, which is no part of the feed."""
+        from pam_receiver.cli.files import is_acknowledgement
+        from pam_receiver.receive import check_file_message
+
+        if is_acknowledgement(raw):
+            self._acknowledgements += 1
+            return None
+        return check_file_message(raw, sources=self._sources, policy=self._policy, at=datetime.now(UTC))
 
 
-def report_json(report: Report, lang: Lang) -> dict[str, object]:
+# ------------------------------------------------------------------------------------------------------ what is shown
+
+
+def entry_json(entry: "Entry", lang: Lang) -> dict[str, object]:
     """Return what ``check --json`` says of one message; ``message`` counts from 1, 0 is no message."""
-    checked = report.checked
+    checked = entry.checked
     return {
-        "file": str(report.file),
-        "message": report.number,
+        "file": entry.file,
+        "message": entry.number,
         "event": checked.event if checked else "",
         "control_id": checked.control_id if checked else "",
-        "unreadable": report.is_unreadable,
-        "problem": report.problem or None,
-        "findings": [finding_json(finding, lang) for finding in report.findings],
+        "ack": checked.ack_code.value if checked else None,
+        "profile": (checked.profile or None) if checked else None,
+        "source": (checked.source or None) if checked else None,
+        "unreadable": entry.is_unreadable,
+        "problem": entry.problem or None,
+        "findings": [finding_json(finding, lang) for finding in entry.findings],
     }
 
 
-def _print(reports: Sequence[Report], lang: Lang) -> None:
-    for report in reports:
-        if report.checked is None:
-            output.warn(report.problem)
-            continue
-        values = {"file": report.file, "number": report.number, "event": report.checked.event}
-        output.print_title(text("check.message", lang, control_id=report.checked.control_id, **values).rstrip())
-        if report.findings:
-            output.print_table(finding_headers(lang), finding_rows(report.findings, lang), indent=2)
+class _JsonList(output.JsonList):
+    """One object a message, printed as it is checked."""
+
+    def __init__(self, lang: Lang) -> None:
+        super().__init__()
+        self._lang = lang
+
+    def add(self, entry: "Entry") -> None:
+        self.print(entry_json(entry, self._lang))
+
+
+class _Lister:
+    """The findings of each message, for a person."""
+
+    def __init__(self, lang: Lang) -> None:
+        self._lang = lang
+
+    def add(self, entry: "Entry") -> None:
+        if entry.checked is None:
+            output.warn(entry.problem)
+            return
+        values = {"file": entry.file, "number": entry.number, "event": entry.checked.event}
+        output.print_title(text("check.message", self._lang, control_id=entry.checked.control_id, **values).rstrip())
+        if entry.findings:
+            output.print_table(finding_headers(self._lang), finding_rows(entry.findings, self._lang), indent=2)
         else:
-            output.say(f"  {text('check.clean', lang)}")
+            output.say(f"  {text('check.clean', self._lang)}")
         output.say()
-    found = [finding.severity for report in reports for finding in report.findings]
-    output.say(
-        text(
-            "check.total",
-            lang,
-            messages=sum(report.checked is not None for report in reports),
-            errors=found.count(Severity.E),
-            warnings=found.count(Severity.W),
-            unreadable=sum(report.count for report in reports if report.is_unreadable),
-        )
-    )
+
+
+def _print_totals(summary: "Summary", lang: Lang) -> None:
+    for trouble in summary.troubles:
+        output.warn(trouble.text)
+    if summary.more_troubles:
+        output.warn(text("check.more-problems", lang, count=summary.more_troubles))
+    if summary.messages:
+        _print_events(summary, lang)
+    if summary.fixes:
+        _print_fixes(summary, lang)
+
+
+def _print_events(summary: "Summary", lang: Lang) -> None:
+    rows = [
+        [each.event, *map(str, (each.messages, each.accepted, each.warned, each.in_error, each.rejected))]
+        for each in (*summary.events, summary.total)
+    ]
+    rows[-1][0] = text("check.all", lang)
+    headers = [text("column.event", lang), text("column.messages", lang), "AA", "AA + W", "AE", "AR"]
+    output.print_table(headers, rows)
+    output.say()
+
+
+def _print_fixes(summary: "Summary", lang: Lang) -> None:
+    output.print_title(text("check.first", lang))
+    rows = [
+        [
+            fix.groups[0].severity.value,
+            str(fix.messages),
+            ", ".join(group.at for group in fix.groups[:3]) + (" …" if len(fix.groups) > 3 else ""),
+            fix.rule,
+            fix.groups[0].text(lang),
+        ]
+        for fix in summary.fixes[:_MOST_FIXES]
+    ]
+    output.print_table(["", *(text(f"column.{key}", lang) for key in ("messages", "location", "rule", "text"))], rows)
+    output.say()
+
+
+def _print_last_line(summary: "Summary", lang: Lang) -> None:
+    values = {"messages": summary.messages, "errors": summary.errors, "warnings": summary.warnings}
+    output.say(text("check.total", lang, unreadable=summary.unreadable, **values))

@@ -6,7 +6,8 @@ import re
 import sys
 import unicodedata
 from collections.abc import Sequence
-from typing import NoReturn
+from types import TracebackType
+from typing import NoReturn, Self
 
 import typer
 
@@ -53,6 +54,30 @@ def print_json(value: object) -> None:
     typer.echo(json.dumps(value, ensure_ascii=encoding != "utf8", indent=2))
 
 
+class JsonList:
+    """Prints a JSON array value by value, as :func:`print_json` would the whole of it; used as a context."""
+
+    def __init__(self) -> None:
+        encoding = (getattr(sys.stdout, "encoding", None) or "utf-8").lower().replace("-", "")
+        self._is_ascii = encoding != "utf8"
+        self._is_empty = True
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if kind is None:
+            typer.echo("[]" if self._is_empty else "\n]")
+
+    def print(self, value: object) -> None:
+        """Print the next value."""
+        lines = json.dumps(value, ensure_ascii=self._is_ascii, indent=2).replace("\n", "\n  ")
+        typer.echo(("[\n  " if self._is_empty else ",\n  ") + lines, nl=False)
+        self._is_empty = False
+
+
 def print_title(text: str) -> None:
     """Print a title, in bold on a terminal."""
     typer.secho(clean(text), bold=True)
@@ -93,5 +118,5 @@ def _print_rich(headers: Sequence[str], rows: Sequence[Sequence[str]], *, indent
     frame = box.SIMPLE_HEAD if headers else None
     table = Table(*headers, show_header=bool(headers), box=frame, pad_edge=False)
     for row in rows:
-        table.add_row(*map(Text, row))
+        table.add_row(*(Text(cell, overflow="fold") for cell in row))  # an id that is cut is of no use
     Console().print(Padding(table, (0, 0, 0, indent)))

@@ -128,11 +128,13 @@ def message(
 
 
 def _find(store: "Store", value: str, authority: str | None, lang: Lang) -> "tuple[IdentityView, ...]":
-    """Return the identities that hold this value; end the command by a sentence when there is none."""
-    from pam_receiver.store.queries import find_identities
+    """Return the identities that hold this value or have this id; end the command by a sentence when there is none."""
+    from pam_receiver.store.queries import find_identities, find_identity
 
     authority = None if authority is None else options.as_typed(authority)
     views = find_identities(store, value, authority)
+    if not views and authority is None and (one := find_identity(store, value)) is not None:
+        views = (one,)
     if not views and authority is not None:
         output.fail(text("failure.no-identity-there", lang, value=value, authority=authority), 1)
     if not views:
@@ -162,7 +164,7 @@ def _print_identity(view: "IdentityView", lang: Lang) -> None:
         ["state", state_of(view, lang)],
         ["version", str(one.version)],
         ["ins", ins],
-        *([name, value or ""] for name, value in asdict(one.traits).items()),
+        *([name, _tell_value(name, value, lang)] for name, value in asdict(one.traits).items()),
         ["used_family_name", one.used_family_name or ""],
         ["used_given_name", one.used_given_name or ""],
     ]
@@ -171,6 +173,19 @@ def _print_identity(view: "IdentityView", lang: Lang) -> None:
     output.say(f"  {text('identity.identifiers', lang)}")
     output.print_table([], _identifier_rows(view, lang), indent=4)
     output.say()
+
+
+def _tell_value(what: str, value: object, lang: Lang) -> str:
+    """Return a value in a few words; a birth place code with the name that it stands for."""
+    from pam_receiver.identity.birth_place import PlaceStanding, find_place
+    from pam_receiver.identity.traits import Trait
+
+    if what != Trait.BIRTH_PLACE_CODE or not value:
+        return _brief(value, lang)
+    place = find_place(str(value))
+    is_current = place.standing is PlaceStanding.CURRENT
+    standing = "" if is_current else text(f"place.{place.standing.value}", lang)
+    return " ".join(part for part in (place.code, place.name, standing) if part)
 
 
 def _identifier_rows(view: "IdentityView", lang: Lang) -> list[list[str]]:
@@ -217,8 +232,9 @@ def _tell(change: "Difference", lang: Lang) -> str:
         return text("identity.created", lang)
     label = text(f"identity.{change.what}", lang) if f"identity.{change.what}" in TEXTS else change.what
     reason = f" ({text(f'reason.{change.reason}', lang)})" if f"reason.{change.reason}" in TEXTS else ""
+    before, after = (_tell_value(change.what, value, lang) for value in (change.before, change.after))
     colon = " :" if lang == "fr" else ":"
-    return f"{label}{colon} {_brief(change.before, lang)} → {_brief(change.after, lang)}{reason}"
+    return f"{label}{colon} {before} → {after}{reason}"
 
 
 def _brief(value: object, lang: Lang) -> str:

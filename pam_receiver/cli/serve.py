@@ -5,7 +5,7 @@ import gc
 import logging
 import os
 import signal
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Annotated, Final
@@ -20,9 +20,10 @@ from pam_receiver.finding import Lang
 
 if TYPE_CHECKING:
     from pam_receiver.config import Address, Settings
-    from pam_receiver.listener import Limits
+    from pam_receiver.listener import Limits, Listener
     from pam_receiver.metrics import Metrics
     from pam_receiver.receive import Receiver
+    from pam_receiver.sources import Sources
     from pam_receiver.store import Store
 
 log = logging.getLogger(__name__)
@@ -44,13 +45,15 @@ def serve(
     lang: Language = None,
 ) -> None:
     from pam_receiver import logs
+    from pam_receiver.cli import parts
 
     given = {"database": database, "mllp": mllp, "http": http, "environment": environment, "lang": lang}
     start = options.start(config, **given, log_format=log_format, log_level=log_level)
     logs.set_up(start.settings.log_format, start.settings.log_level)
     log.info("serve.starting", extra={"version": __version__, "pid": os.getpid()})
+    sources = parts.make_sources(start.settings)  # what is wrong in a profile stops the start before the database
     with _exclusive(start.settings.database) as store:
-        asyncio.run(_run(start, store, _make_receiver(start.settings, store)))
+        asyncio.run(_run(start, store, _make_receiver(start.settings, store, sources)))
     log.info("serve.stopped")
 
 
@@ -72,16 +75,14 @@ def _exclusive(database: str) -> "Iterator[Store]":
         store.close()
 
 
-def _make_receiver(settings: "Settings", store: "Store") -> "Receiver":
+def _make_receiver(settings: "Settings", store: "Store", sources: "Sources") -> "Receiver":
     from pam_receiver.cli import parts
-    from pam_receiver.profile.load import load_profiles
     from pam_receiver.receive import Receiver
 
     return Receiver(
         store,
-        profiles=load_profiles(),
+        sources=sources,
         policy=parts.make_policy(settings),
-        reading=parts.make_reading_rules(settings),
         answers=parts.make_answer_style(settings),
         max_block_bytes=settings.max_block_bytes,
     )
@@ -101,12 +102,26 @@ async def _run(start: Start, store: "Store", receiver: "Receiver") -> None:
         intake = Intake(receiver, meter=metrics, ack_deadline_s=start.settings.ack_deadline_s)
         listener = Listener(intake, mllp.host, mllp.port, metrics=metrics, limits=_limits(start.settings))
         try:
-            with _binding(mllp, "--mllp", start.lang):
-                await listener.start()
-            _announce(_show(listener.address), http, start.lang)
+            await _listen(listener, start)
+            _announce([_show(each) for each in listener.addresses], http, start.lang)
             log.info("serve.stopping", extra={"signal": await stopping})
         finally:
             await shut_down(listener, intake, within_s=STOP_WITHIN_S)
+
+
+async def _listen(listener: "Listener", start: Start) -> None:
+    """Bind the address of the settings, and the port of each source that has one, on the same host."""
+    from pam_receiver.config import Address
+
+    mllp = start.settings.mllp
+    with _binding(mllp, "--mllp", start.lang):
+        await listener.start()
+    for source in start.settings.sources:
+        if source.port is not None:
+            address = Address(mllp.host, source.port)
+            with _binding(address, f"port, [[source]] {source.name}", start.lang):
+                await listener.start(source.port)
+            log.info("source.listening", extra={"source": source.name, "mllp": str(address)})
 
 
 def _limits(settings: "Settings") -> "Limits":
@@ -168,12 +183,13 @@ def _show(address: tuple[str, int]) -> str:
     return str(Address(*address))
 
 
-def _announce(mllp: str, http: str | None, lang: Lang) -> None:
-    log.info("serve.ready", extra={"mllp": mllp, "http": http or "off"})
-    if not _is_loopback(mllp):
-        log.warning("mllp.without_tls", extra={"mllp": mllp})  # names and matricules cross the network in clear
+def _announce(mllp: Sequence[str], http: str | None, lang: Lang) -> None:
+    """Say that all is ready; ``mllp``: the addresses, that of the settings first."""
+    log.info("serve.ready", extra={"mllp": mllp[0], "http": http or "off"})
+    if not _is_loopback(mllp[0]):
+        log.warning("mllp.without_tls", extra={"mllp": mllp[0]})  # names and matricules cross the network in clear
     if output.is_terminal():
-        output.say(text("serve.ready", lang, mllp=mllp, http=http or text("serve.no-http", lang)))
+        output.say(text("serve.ready", lang, mllp=", ".join(mllp), http=http or text("serve.no-http", lang)))
 
 
 def _is_loopback(address: str) -> bool:

@@ -12,6 +12,10 @@ from typing import Final
 
 from pam_receiver.hl7.message import Repetition
 
+CX_COMPONENTS: Final = 10  # HL7 v2.5 chapter 2.A: how many components the type has
+XPN_COMPONENTS: Final = 14
+XAD_COMPONENTS: Final = 14
+
 _FIRST: Final = datetime(1, 1, 1, tzinfo=UTC)
 _LAST: Final = datetime(9999, 12, 31, 23, 59, 59, 999_999, tzinfo=UTC)
 
@@ -187,8 +191,10 @@ def read_ei(rep: Repetition) -> EI:
 
 def read_cx(rep: Repetition) -> CX:
     """Read a CX (PID-3, PID-18, MRG-1 …)."""
-    namespace_id, universal_id, universal_id_type, *_ = (*rep.subcomponents(4), "", "", "")
-    return CX(rep.component(1), HD(namespace_id, universal_id, universal_id_type), _code(rep, 5))
+    parts = rep.subcomponents(4)
+    if len(parts) < 3:
+        parts = [*parts, "", "", ""]
+    return CX(rep.component(1), HD(parts[0], parts[1], parts[2]), rep.component(5) or "")
 
 
 def read_xpn(rep: Repetition) -> XPN:

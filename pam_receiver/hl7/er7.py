@@ -52,10 +52,11 @@ class Unreadable(PamReceiverError):
         self.header = header
 
 
-def parse_message(raw: bytes) -> Message:
+def parse_message(raw: bytes, *, charset: str | None = None) -> Message:
     """Read one message. Segments may end with CR, LF or CRLF; blanks and a byte order mark may stand before MSH.
 
-    Findings about the form (W, and E for control characters) come with the message.
+    ``charset``: the set of table 0211 that this sender is known to write in, whatever MSH-18 says; ``None``: MSH-18 is
+    followed. Findings about the form (W, and E for control characters) come with the message.
 
     Raises:
         Unreadable: no MSH, separators that cannot serve, or a character set that is unknown or is not the one
@@ -68,7 +69,7 @@ def parse_message(raw: bytes) -> Message:
     separators = read_separators(header)
     if separators is None:
         raise _unreadable(raw, rules.SEPARATORS_UNUSABLE.at(Location("MSH", 1, 2 if header[3:4] else 1)))
-    text, encoding, findings = _decode(body, header, separators)
+    text, encoding, findings = _decode(body, header, separators, charset)
     if not header.isascii():  # only now are separators beyond ASCII known for what they are
         separators = read_separators(_NEW_LINE.split(text, maxsplit=1)[0]) or separators
     segments, unreadable = _cut(text, separators, encoding)
@@ -90,21 +91,14 @@ def _unreadable(raw: bytes, finding: Finding) -> Unreadable:
 # --- character set ---------------------------------------------------------------------------------------------------
 
 
-def _decode(body: bytes, header: str, separators: Separators) -> tuple[str, str, list[Finding]]:
+def _decode(body: bytes, header: str, separators: Separators, known: str | None) -> tuple[str, str, list[Finding]]:
     """Return the text, the codec it was read with, and what is to be said of MSH-18."""
-    cells = header.split(separators.field, 18)
-    declared = cells[17] if len(cells) > 17 else ""
-    findings = []
-    if separators.repetition and separators.repetition in declared:
-        declared = declared.split(separators.repetition, 1)[0]
-        findings.append(rules.CHARSET_REPEATED.at(_MSH_18))
-    declared = "" if declared == NULL else declared.strip()
-    name = table_name(declared or "UNICODE UTF-8")
+    declared, name, findings = _read_declared(header, separators)
+    if known is not None:
+        return _decode_known(body, known, name if declared else "", findings)
     codec = find_codec(name) if name else None
     if name is None or codec is None:
         raise _unreadable(body, rules.CHARSET_UNKNOWN.at(_MSH_18))
-    if name != declared and is_nickname(declared):
-        findings.append(rules.CHARSET_NICKNAME.at(_MSH_18, charset=name))
     if body.isascii():
         return body.decode(codec), codec, findings
     if not declared or codec == "ascii":
@@ -117,6 +111,56 @@ def _decode(body: bytes, header: str, separators: Separators) -> tuple[str, str,
     except UnicodeDecodeError as error:
         finding = rules.CHARSET_MISMATCH.at(_MSH_18, charset=name, offset=error.start + 1)
         raise _unreadable(body, finding) from None
+
+
+def _read_declared(header: str, separators: Separators) -> tuple[str, str | None, list[Finding]]:
+    """Return the first repetition of MSH-18, the set of table 0211 that it means, what is to be said of its form."""
+    cells = header.split(separators.field, 18)
+    declared = cells[17] if len(cells) > 17 else ""
+    findings = []
+    if separators.repetition and separators.repetition in declared:
+        declared = declared.split(separators.repetition, 1)[0]
+        findings.append(rules.CHARSET_REPEATED.at(_MSH_18))
+    declared = "" if declared == NULL else declared.strip()
+    name = table_name(declared or "UNICODE UTF-8")
+    if name is not None and name != declared and is_nickname(declared):
+        findings.append(rules.CHARSET_NICKNAME.at(_MSH_18, charset=name))
+    return declared, name, findings
+
+
+def _decode_known(
+    body: bytes, known: str, announced: str | None, findings: list[Finding]
+) -> tuple[str, str, list[Finding]]:
+    """Read bytes in the set that their sender is known to write in.
+
+    ``announced``: what MSH-18 names, ``""`` for nothing, ``None`` for no set of ours. It is followed, with a warning,
+    only when the bytes are not in ``known`` and are in it: the sender may have been put right.
+    """
+    codec = find_codec(known)
+    assert codec is not None
+    try:
+        text = body.decode(codec)
+    except UnicodeDecodeError as error:
+        read = _decode_as(body, announced) if announced else None
+        if read is None:
+            finding = rules.CHARSET_MISMATCH.at(_MSH_18, charset=known, offset=error.start + 1)
+            raise _unreadable(body, finding) from None
+        findings.append(rules.CHARSET_NOT_OF_SOURCE.at(_MSH_18, charset=known, read=announced or ""))
+        return *read, findings
+    if announced is None or (announced not in ("", known) and not body.isascii()):
+        findings.append(rules.CHARSET_OF_SOURCE.at(_MSH_18, charset=known))
+    elif codec != "utf-8" and not body.isascii() and _reads_as_utf8(body):
+        findings.append(rules.CHARSET_DOUBTFUL.at(_MSH_18, charset=known))
+    return text, codec, findings
+
+
+def _decode_as(body: bytes, name: str) -> tuple[str, str] | None:
+    codec = find_codec(name)
+    assert codec is not None
+    try:
+        return body.decode(codec), codec
+    except UnicodeDecodeError:
+        return None
 
 
 def _decode_undeclared(body: bytes, rule: Rule, findings: list[Finding]) -> tuple[str, str, list[Finding]]:

@@ -5,7 +5,7 @@ from typing import Final
 
 from pam_receiver.hl7.charset import find_codec
 from pam_receiver.hl7.message import Message, Repetition, Segment
-from pam_receiver.hl7.separators import STANDARD, Separators, is_separator, read_separators
+from pam_receiver.hl7.separators import STANDARD, Separators, is_separator, read_separators, unescape
 
 _BOM: Final = b"\xef\xbb\xbf"
 _BLANKS: Final = b" \t\r\n\x00"
@@ -90,6 +90,22 @@ def read_header_loosely(raw: bytes) -> Header | None:
         return None
     encoding = find_codec(_first(_segment(text, separators, "utf-8"), 18)) or "ascii"
     return _read(_segment(text, separators, encoding))
+
+
+def read_sender_loosely(raw: bytes) -> tuple[str, str]:
+    """Read MSH-3.1 and MSH-4.1 without the rest, ``""`` for what is not there, blanks around dropped; never raises."""
+    text = read_first_line(strip_start(raw[:_LONGEST]))
+    separators = read_separators(text) or _guess_separators(text)
+    if separators is None or not text.startswith("MSH"):
+        return ("", "")
+    cells = text.split(separators.field, 4)[2:4]
+    application, facility = [*cells, "", ""][:2]
+    return (_first_component(application, separators), _first_component(facility, separators))
+
+
+def _first_component(raw: str, separators: Separators) -> str:
+    first = raw.split(separators.component, 1)[0] if separators.component else raw
+    return unescape(first, separators).strip()
 
 
 def _guess_separators(text: str) -> Separators | None:

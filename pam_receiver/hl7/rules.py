@@ -14,6 +14,7 @@ EMPTY_BLOCK: Final = Rule(
     fr="Le bloc MLLP est vide : envoyez un message HL7 v2 qui commence par MSH.",
     en="The MLLP block is empty: send an HL7 v2 message that begins with MSH.",
     spec=_CHAPTER_2,
+    example="<VT>MSH|^~\\&|GAM|CHU-LYRE|…<CR>EVN|…<CR>PID|…<CR><FS><CR>",
 )
 NO_HEADER: Final = Rule(
     id="no-header",
@@ -22,6 +23,7 @@ NO_HEADER: Final = Rule(
     fr="Le message ne commence pas par MSH : envoyez un message HL7 v2 complet, un seul par bloc.",
     en="The message does not begin with MSH: send a whole HL7 v2 message, one in each block.",
     spec=_CHAPTER_2,
+    example="<VT>MSH|^~\\&|GAM|CHU-LYRE|…<CR>EVN|…<CR>PID|…<CR><FS><CR>",
 )
 BLOCK_TOO_LARGE: Final = Rule(
     id="block-too-large",
@@ -30,6 +32,7 @@ BLOCK_TOO_LARGE: Final = Rule(
     fr="Le bloc dépasse {limit} octets, la limite de ce récepteur : envoyez un message plus court.",
     en="The block is longer than {limit} bytes, the limit of this receiver: send a shorter message.",
     spec="pam-receiver, setting max_block_bytes",
+    example="<VT>MSH|^~\\&|GAM|CHU-LYRE|…<CR>EVN|…<CR>PID|…<CR><FS><CR>",
 )
 SEPARATORS_UNUSABLE: Final = Rule(
     id="separators-unusable",
@@ -39,6 +42,7 @@ SEPARATORS_UNUSABLE: Final = Rule(
     "écrivez |^~\\& comme d'habitude.",
     en="MSH-1 and MSH-2 must be visible signs, all different, neither letters nor digits: write |^~\\& as usual.",
     spec=f"{_CHAPTER_2}, MSH-1 and MSH-2",
+    example="MSH|^~\\&|GAM|CHU-LYRE",
 )
 CHARSET_UNKNOWN: Final = Rule(
     id="charset-unknown",
@@ -48,16 +52,18 @@ CHARSET_UNKNOWN: Final = Rule(
     "envoyez en 8859/15, 8859/1, UNICODE UTF-8 ou ASCII.",
     en="MSH-18 names a character set that this receiver does not read: send 8859/15, 8859/1, UNICODE UTF-8 or ASCII.",
     spec=_CHARSETS,
+    example="MSH-18 = UNICODE UTF-8",
 )
 CHARSET_MISMATCH: Final = Rule(
     id="charset-mismatch",
     code=ErrorCode.DATA_TYPE,
     severity=Severity.E,
-    fr="Le message ne se lit pas en {charset}, annoncé en MSH-18 (octet {offset}) : "
+    fr="Le message ne se lit pas en {charset}, annoncé en MSH-18 ou réglé pour cette source (octet {offset}) : "
     "corrigez MSH-18 ou l'encodage du message.",
-    en="The message cannot be read as {charset}, which MSH-18 announces (byte {offset}): "
+    en="The message cannot be read as {charset}, which MSH-18 announces or which is set for this source (byte {offset}): "
     "correct MSH-18 or the encoding of the message.",
     spec=_CHARSETS,
+    example="MSH-18 = UNICODE UTF-8",
 )
 CHARSET_MISSING: Final = Rule(
     id="charset-missing",
@@ -66,6 +72,7 @@ CHARSET_MISSING: Final = Rule(
     fr="MSH-18 est vide et le message n'est pas en ASCII : il a été lu en {charset}, annoncez-le en MSH-18.",
     en="MSH-18 is empty and the message is not ASCII: it was read as {charset}, announce it in MSH-18.",
     spec=_CHARSETS,
+    example="MSH-18 = UNICODE UTF-8",
 )
 CHARSET_NOT_ASCII: Final = Rule(
     id="charset-not-ascii",
@@ -74,6 +81,7 @@ CHARSET_NOT_ASCII: Final = Rule(
     fr="MSH-18 annonce ASCII et le message n'est pas en ASCII : il a été lu en {charset}, annoncez-le en MSH-18.",
     en="MSH-18 announces ASCII and the message is not ASCII: it was read as {charset}, announce it in MSH-18.",
     spec=_CHARSETS,
+    example="MSH-18 = UNICODE UTF-8",
 )
 CHARSET_REPEATED: Final = Rule(
     id="charset-repeated",
@@ -82,6 +90,7 @@ CHARSET_REPEATED: Final = Rule(
     fr="MSH-18 est répété : seul le premier jeu de caractères a été retenu, n'en annoncez qu'un.",
     en="MSH-18 is repeated: only the first character set was used, announce one.",
     spec=_CHARSETS,
+    example="MSH-18 = UNICODE UTF-8",
 )
 CHARSET_NICKNAME: Final = Rule(
     id="charset-nickname",
@@ -90,14 +99,38 @@ CHARSET_NICKNAME: Final = Rule(
     fr="MSH-18 n'emploie pas les mots de la table 0211 : écrivez {charset}.",
     en="MSH-18 does not use the words of table 0211: write {charset}.",
     spec=_CHARSETS,
+    example="MSH-18 = UNICODE UTF-8",
 )
 CHARSET_DOUBTFUL: Final = Rule(
     id="charset-doubtful",
     code=ErrorCode.TABLE_VALUE,
     severity=Severity.W,
-    fr="MSH-18 annonce {charset}, mais le message a tout d'un texte UTF-8 : s'il l'est, annoncez UNICODE UTF-8.",
-    en="MSH-18 announces {charset}, but the message looks like UTF-8: if it is, announce UNICODE UTF-8.",
+    fr="Le message a été lu en {charset}, mais il a tout d'un texte UTF-8 : s'il l'est, annoncez UNICODE UTF-8.",
+    en="The message was read as {charset}, but it looks like UTF-8: if it is, announce UNICODE UTF-8.",
     spec=_CHARSETS,
+    example="MSH-18 = UNICODE UTF-8",
+)
+CHARSET_OF_SOURCE: Final = Rule(
+    id="charset-of-source",
+    code=ErrorCode.TABLE_VALUE,
+    severity=Severity.W,
+    fr="MSH-18 n'annonce pas le jeu de caractères de cette source : le message a été lu en {charset} ; "
+    "annoncez-le en MSH-18, ou faites corriger le réglage charset.",
+    en="MSH-18 does not announce the character set of this source: the message was read as {charset}; "
+    "announce it in MSH-18, or have the setting charset corrected.",
+    spec=f"{_CHARSETS}; pam-receiver, setting charset of [[source]]",
+    example="MSH-18 = 8859/15",
+)
+CHARSET_NOT_OF_SOURCE: Final = Rule(
+    id="charset-not-of-source",
+    code=ErrorCode.TABLE_VALUE,
+    severity=Severity.W,
+    fr="Le message ne se lit pas en {charset}, réglé pour cette source : il a été lu en {read}, annoncé en MSH-18 ; "
+    "faites corriger le réglage charset si tout est désormais en {read}.",
+    en="The message cannot be read as {charset}, set for this source: it was read as {read}, which MSH-18 announces; "
+    "have the setting charset corrected if all is in {read} now.",
+    spec=f"{_CHARSETS}; pam-receiver, setting charset of [[source]]",
+    example="MSH-18 = UNICODE UTF-8",
 )
 CONTROL_CHARACTER: Final = Rule(
     id="control-character",
@@ -108,6 +141,7 @@ CONTROL_CHARACTER: Final = Rule(
     en="A control character ({sign}) stands in a value: remove it, "
     "or convert the text to the character set that MSH-18 announces.",
     spec=_CHAPTER_2,
+    example="PID-5 = KERGUELEN^ANNE^ANNE SOLENE^^^^L",
 )
 TAB_IN_VALUE: Final = Rule(
     id="tab-in-value",
@@ -116,6 +150,7 @@ TAB_IN_VALUE: Final = Rule(
     fr="Une tabulation se trouve dans une valeur : mettez une espace.",
     en="A tab stands in a value: write a space.",
     spec=_CHAPTER_2,
+    example="PID-5 = LE GOFF^ANNE^ANNE SOLENE^^^^L",
 )
 SEVERAL_MESSAGES: Final = Rule(
     id="several-messages-in-block",
@@ -124,6 +159,7 @@ SEVERAL_MESSAGES: Final = Rule(
     fr="Ce bloc contient {count} messages (segments MSH) : envoyez chaque message dans son propre bloc MLLP.",
     en="This block holds {count} messages (MSH segments): send each message in an MLLP block of its own.",
     spec="HL7 MLLP Release 1",
+    example="<VT>MSH|…<CR>PID|…<CR><FS><CR><VT>MSH|…<CR>PID|…<CR><FS><CR>",
 )
 UNREADABLE_SEGMENT: Final = Rule(
     id="unreadable-segment",
@@ -134,6 +170,7 @@ UNREADABLE_SEGMENT: Final = Rule(
     en="{count} line(s) are no segments (the first is line {line}) and have no effect: "
     "begin each segment with its three-sign name and the field separator.",
     spec=_CHAPTER_2,
+    example="PV1||N",
 )
 FINDINGS_NOT_SHOWN: Final = Rule(
     id="findings-not-shown",
@@ -143,4 +180,64 @@ FINDINGS_NOT_SHOWN: Final = Rule(
     "corrigez ceux-ci puis renvoyez le message.",
     en="{count} more finding(s) are not shown here, {errors} of them error(s): correct these and send again.",
     spec="HL7 v2.5 §2.15.5",
+    example="MSA|AA|4711",
+)
+
+# ------------------------------------------------------------------------------------------ separators and escapes
+
+_SEPARATORS: Final = f"{_CHAPTER_2}, MSH-1 and MSH-2"
+_ESCAPES: Final = f"{_CHAPTER_2}, escape sequences"
+
+SEPARATOR_NOT_ASCII: Final = Rule(
+    id="separator-not-ascii",
+    code=ErrorCode.DATA_TYPE,
+    severity=Severity.W,
+    fr="MSH-1 ou MSH-2 annonce un séparateur qui n'est pas en ASCII (un tilde typographique ?) : il a été suivi, "
+    "écrivez |^~\\& comme d'habitude.",
+    en="MSH-1 or MSH-2 announces a separator that is not ASCII (a typographic tilde?): it was followed, "
+    "write |^~\\& as usual.",
+    spec=_SEPARATORS,
+    example="MSH-2 = ^~\\&",
+)
+REPETITION_SIGN_ODD: Final = Rule(
+    id="repetition-sign-odd",
+    code=ErrorCode.DATA_TYPE,
+    severity=Severity.W,
+    fr="Ce champ contient {sign}, qui ressemble au séparateur de répétitions et n'en est pas un : "
+    "entre deux répétitions, écrivez celui que MSH-2 annonce.",
+    en="This field holds {sign}, which looks like the repetition separator and is not: "
+    "between two repetitions write the one that MSH-2 announces.",
+    spec=_SEPARATORS,
+    example="PID-11 = 12 RUE HAUTE^^RENNES^^35000^FRA^H~^^NANTES^^^FRA^BDL^^44109",
+)
+ESCAPE_DOUBLED: Final = Rule(
+    id="escape-doubled",
+    code=ErrorCode.DATA_TYPE,
+    severity=Severity.W,
+    fr="Une séquence d'échappement a ses barres inverses en double (\\\\T\\\\) : la valeur en garde ; écrivez-les une fois.",
+    en="An escape sequence has its backslashes doubled (\\\\T\\\\): the value keeps some; write each once.",
+    spec=_ESCAPES,
+    example="PID-5 = KERGUELEN \\T\\ LE GOFF^ANNE^^^^^L",
+)
+XML_ENTITY: Final = Rule(
+    id="xml-entity-in-value",
+    code=ErrorCode.DATA_TYPE,
+    severity=Severity.W,
+    fr="Une valeur contient une entité XML ou HTML (amp, quot, #39…), qui n'a pas de sens en HL7 : "
+    "écrivez le signe lui-même, et l'esperluette par son échappement (T).",
+    en="A value holds an XML or HTML entity (amp, quot, #39…), which has no meaning in HL7: "
+    "write the sign itself, and the ampersand by its escape sequence (T).",
+    spec=_ESCAPES,
+    example="PID-5 = KERGUELEN \\T\\ LE GOFF^ANNE^^^^^L",
+)
+SEPARATORS_ESCAPED: Final = Rule(
+    id="separators-escaped",
+    code=ErrorCode.DATA_TYPE,
+    severity=Severity.W,
+    fr="Des séparateurs sont échappés (\\S\\, \\R\\, \\T\\) là où ils doivent séparer, "
+    "et sont pris pour du texte : écrivez-les eux-mêmes.",
+    en="Separators are escaped (\\S\\, \\R\\, \\T\\) where they must separate, and are taken for text: "
+    "write them as they are.",
+    spec=_ESCAPES,
+    example="PID-3 = 100^^^HOPITAL&1.2.250.1.999.1&ISO^PI",
 )

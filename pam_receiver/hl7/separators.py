@@ -83,6 +83,12 @@ def unescape(text: str, separators: Separators, encoding: str = "utf-8") -> str:
     return _sequences(sign).sub(plain, text)
 
 
+def has_stray_escape(text: str, separators: Separators) -> bool:
+    """Whether ``text`` holds an escape sign that belongs to no escape sequence. Spec: HL7 v2.5 §2.7."""
+    sign = separators.escape
+    return bool(sign) and sign in _sequences(sign).sub("", text)
+
+
 @lru_cache(maxsize=32)
 def _meaning(separators: Separators) -> dict[str, str]:
     return dict(zip("FSRET", astuple(separators), strict=True))

@@ -91,6 +91,7 @@ INS_OIDS: Final[dict[str, InsNature]] = {  # IHE France, Constraints on HL7 data
 PRODUCTION_OIDS: Final = frozenset({"1.2.250.1.213.1.4.8", "1.2.250.1.213.1.4.9"})
 
 _MATRICULE: Final = re.compile(r"[0-9]{5}(?:[0-9]{2}|2[AB])[0-9]{8}")
+_WITHOUT_KEY: Final = re.compile(r"[0-9]{5}(?:[0-9]{2}|2[AB])[0-9]{6}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +118,17 @@ class Ins:
 def is_well_formed(matricule: str) -> bool:
     """Whether ``matricule`` has the shape of an INS: 15 characters, digits save for Corsica's 2A and 2B."""
     return _MATRICULE.fullmatch(matricule) is not None
+
+
+def lacks_key(matricule: str) -> bool:
+    """Whether ``matricule`` has the shape of the first 13 characters of an INS, its key left out."""
+    return _WITHOUT_KEY.fullmatch(matricule) is not None
+
+
+def looks_like_nir(text: str) -> bool:
+    """Whether ``text``, blanks aside, has the shape of a NIR, with or without its key."""
+    bare = "".join(text.split())
+    return is_well_formed(bare) or lacks_key(bare)
 
 
 def has_right_key(matricule: str) -> bool:

@@ -14,6 +14,7 @@ from pam_receiver.identity.identifiers import (
     PatientIdentifier,
     has_right_key,
     is_well_formed,
+    lacks_key,
 )
 from pam_receiver.identity.model import EndedIns, EndReason, Identity, Interval, Policy, SentIns
 from pam_receiver.identity.status import IdentityStatus
@@ -56,7 +57,8 @@ def admit_ins(sent: Iterable[SentIns], policy: Policy, *, held: Ins | None) -> A
             continue
         ins = Ins(each.matricule, each.oid)
         if not is_well_formed(ins.matricule):
-            findings.append(rules.INS_ILL_FORMED.at(each.at))
+            rule = rules.INS_WITHOUT_KEY if lacks_key(ins.matricule) else rules.INS_ILL_FORMED
+            findings.append(rule.at(each.at))
         elif not policy.takes_test_ins and not ins.is_production:
             findings.append(rules.TEST_INS_LEFT_OUT.at(each.at))
         else:

@@ -9,10 +9,11 @@ import unicodedata
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final, Literal
+from typing import Final, Literal, assert_never
 
 from pam_receiver.finding import Finding, Location
 from pam_receiver.identity import rules
+from pam_receiver.identity.birth_place import UNKNOWN_PLACE, PlaceStanding, find_place
 from pam_receiver.identity.identifiers import Ins, InsNature
 
 
@@ -165,10 +166,6 @@ def missing_traits(said: StrictTraits) -> tuple[Trait, ...]:
 # What INSi gives back: capitals, space, apostrophe, hyphen; double hyphen in a family name only. RNIV 1; DMN INS 1.2
 _FAMILY_NAME: Final = re.compile(r"[A-Z'](?:[A-Z]|[ ](?![ '])|'(?!['])|-)*")
 _GIVEN_NAME: Final = re.compile(r"[A-Z'](?:[A-Z]|[ ](?![ '])|'(?!['])|-(?!-))*(?<![-'])")
-_COG: Final = re.compile(  # Constraints on HL7 data types 1.8.2 §N.6: commune, or country for a birth abroad
-    r"(?:0[1-9]|[1-8]\d|9[0-5]|2[AB])\d{3}|97[1-8]\d{2}|98\d{3}|99\d{3}"
-)
-_UNKNOWN_PLACE: Final = "99999"
 
 _NAME_FORMS: Final = {
     Trait.BIRTH_FAMILY_NAME: _FAMILY_NAME,
@@ -178,14 +175,23 @@ _NAME_FORMS: Final = {
 
 
 def check_birth_place(said: StrictTraits, places: Mapping[Trait, Location]) -> tuple[Finding, ...]:
-    """Check the shape of the birth place code, whatever the status.
+    """Check that the birth place code is one of INSEE's, of today or of the time of birth, whatever the status.
 
     Spec: IHE France, Constraints on HL7 data types 1.8.2 §N.6.
     """
     code = said.birth_place_code
-    if not code or _COG.fullmatch(code):
+    if not code or code == UNKNOWN_PLACE:
         return ()
-    return (rules.BIRTH_PLACE_ILL_FORMED.at(places.get(Trait.BIRTH_PLACE_CODE)),)
+    match find_place(code).standing:
+        case PlaceStanding.CURRENT | PlaceStanding.FORMER:
+            return ()
+        case PlaceStanding.PLAUSIBLE:
+            rule = rules.BIRTH_PLACE_NOT_LISTED
+        case PlaceStanding.UNKNOWN:
+            rule = rules.BIRTH_PLACE_ILL_FORMED
+        case never:
+            assert_never(never)
+    return (rule.at(places.get(Trait.BIRTH_PLACE_CODE)),)
 
 
 def check_qualified_form(said: StrictTraits, places: Mapping[Trait, Location]) -> tuple[Finding, ...]:
@@ -204,7 +210,7 @@ def check_qualified_form(said: StrictTraits, places: Mapping[Trait, Location]) -
         findings.append(rules.FIRST_NAME_NOT_HEAD.at(places.get(Trait.FIRST_BIRTH_GIVEN_NAME)))
     if said.sex == "U":
         findings.append(rules.SEX_NOT_FROM_INSI.at(places.get(Trait.SEX)))
-    if said.birth_place_code == _UNKNOWN_PLACE:
+    if said.birth_place_code == UNKNOWN_PLACE:
         findings.append(rules.BIRTH_PLACE_UNKNOWN.at(places.get(Trait.BIRTH_PLACE_CODE)))
     return tuple(findings)
 

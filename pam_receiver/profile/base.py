@@ -6,31 +6,32 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any, Final
 
-from hl7apy.v2_5.datatypes import DATATYPES
+from hl7apy.v2_5.datatypes import DATATYPES_STRUCTS
 from hl7apy.v2_5.messages import MESSAGES
 from hl7apy.v2_5.segments import SEGMENTS
 from hl7apy.v2_5.tables import TABLES
 
 from pam_receiver.profile.model import Cardinality, CodeTable, FieldRule, Place, Usage
 
-# Forms of the simple data types, HL7 v2.5 ch. 2A. A TS is judged by its first component, a DTM.
-_DATE: Final = r"\d{4}(?:(?:0[1-9]|1[0-2])(?:(?:0[1-9]|[12]\d|3[01])"
+# Forms of the simple data types, HL7 v2.5 ch. 2A.
+_DATE: Final = r"\d{4}(?!023[01]|(?:0[469]|11)31)(?:(?:0[1-9]|1[0-2])(?:(?:0[1-9]|[12]\d|3[01])"
 _OFFSET: Final = r"(?:[+-](?:0\d|1[0-4])[0-5]\d)?"
 _TIME: Final = r"(?:[01]\d|2[0-3])(?:[0-5]\d(?:[0-5]\d(?:\.\d{1,4})?)?)?"
 SHAPES: Final = {
     "DT": re.compile(_DATE + ")?)?", re.ASCII),
-    "TS": re.compile(_DATE + f"(?:{_TIME})?)?)?" + _OFFSET, re.ASCII),
+    "DTM": re.compile(_DATE + f"(?:{_TIME})?)?)?" + _OFFSET, re.ASCII),
     "TM": re.compile(_TIME + _OFFSET, re.ASCII),
     "NM": re.compile(r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)", re.ASCII),
     "SI": re.compile(r"\d{1,4}", re.ASCII),
 }
-SHAPES["DTM"] = SHAPES["TS"]
+
+SHAPES["TS"] = SHAPES["DTM"]  # judged by its first component; the second one, the precision, is of older versions
 
 _CHARSET: Final = Place("MSH", 18)
 
-_SIMPLE_TYPES: Final = frozenset(SHAPES) | {"FT", "ID", "IS", "ST", "TX"}
+SIMPLE_TYPES: Final = frozenset(SHAPES) | {"FT", "GTS", "ID", "IS", "ST", "TX"}
 # Every data type that a line of a profile may name.
-TYPES: Final = _SIMPLE_TYPES | {key.rpartition("_")[0] for key in DATATYPES}
+TYPES: Final = SIMPLE_TYPES | frozenset(DATATYPES_STRUCTS)
 
 _SECTIONS: Final = {  # HL7 v2.5: where each segment is defined
     "MSH": "§2.15.9",
@@ -71,6 +72,42 @@ def _read_items(reference: Any) -> tuple[Item, ...]:  # Any: hl7apy's tables are
     )
 
 
+# Tables of HL7 v2.5 that list no closed set: Z events and structures, coding systems of one's own ("99zzz").
+_OPEN_TABLES: Final = frozenset({"0003", "0076", "0354", "0396"})
+_TYPE_SPEC: Final = "HL7 v2.5 ch. 2A"
+
+
+@cache
+def read_parts(data_type: str) -> tuple[FieldRule, ...]:
+    """Return the components of ``data_type`` in their order; none for a simple type, and TS is read as one."""
+    entries = () if data_type in SIMPLE_TYPES else DATATYPES_STRUCTS.get(data_type, ())
+    return tuple(_read_part(Place(data_type, number), entry[1]) for number, entry in enumerate(entries, 1))
+
+
+def _read_part(at: Place, entry: Any) -> FieldRule:
+    _, _, data_type, name, table, _ = entry
+    return FieldRule(
+        at=at,
+        name=_title(name),
+        usage=Usage.O,  # hl7apy knows no usage of components
+        card=Cardinality(0, 1),
+        type=data_type,
+        spec=_TYPE_SPEC,
+        table=_read_id_table(data_type, table),
+        shape=SHAPES.get(data_type),
+    )
+
+
+def _title(name: str) -> str:
+    return name.replace("_", " ").title()
+
+
+def _read_id_table(data_type: str, table: str | None) -> CodeTable | None:
+    """IS tables are the user's own: only a profile can say which codes are right."""
+    number = (table or "").removeprefix("HL7")
+    return read_table(number) if data_type == "ID" and number and number not in _OPEN_TABLES else None
+
+
 @cache
 def read_fields(segment: str) -> Mapping[int, FieldRule] | None:
     """Return the fields of ``segment`` by number, or ``None`` when HL7 v2.5 has no such segment."""
@@ -89,13 +126,12 @@ def _read_field(at: Place, entry: Any, spec: str) -> FieldRule:
     card = _card(bounds)
     return FieldRule(
         at=at,
-        name=name.replace("_", " ").title(),
+        name=_title(name),
         usage=Usage.R if card.min else Usage.O,
         card=card,
         type=data_type,
         spec=spec,
-        # IS tables are the user's own: only a profile can say which codes are right. MSH-18 is judged when it is read.
-        table=read_table(table.removeprefix("HL7")) if data_type == "ID" and table and at != _CHARSET else None,
+        table=_read_id_table(data_type, table) if at != _CHARSET else None,  # MSH-18 is judged when it is read
         shape=SHAPES.get(data_type),
     )
 

@@ -1,7 +1,9 @@
 """The order of segments: a message structure compiled to a deterministic automaton (Glushkov, then subsets).
 
 Everything counts as optional and every segment as repeatable here: what is missing or too often there is said of the
-segment itself, and must not make the segments after it stand out of order.
+segment itself, and must not make the segments after it stand out of order. Only a group that repeats is held to its own
+grammar where it begins anew: a second MRG, or an IN2 behind an IN3, without the PID or the IN1 that begins its group
+stands out of order, since no count over the whole message can tell.
 """
 
 from collections.abc import Iterable, Iterator
@@ -37,13 +39,13 @@ def insert_after(items: tuple[Item, ...], anchor: str, item: Item, *, behind: It
 def compile_grammar(items: tuple[Item, ...]) -> Grammar:
     """Return the automaton that accepts the segments of ``items`` in their order."""
     positions = Positions()
-    first, _ = _walk(items, positions)
+    begins = _walk(items, positions, repeats=False).first
     number: dict[frozenset[int], int] = {frozenset(): 0}
     steps: list[dict[str, int]] = []
     queue = [frozenset[int]()]
     while len(steps) < len(queue):
         state = queue[len(steps)]
-        reachable = set[int]().union(*(positions.follow[each] for each in state)) if state else first
+        reachable = set[int]().union(*(positions.follow[each] for each in state)) if state else begins
         step = {}
         for name, target in _by_name(reachable, positions.names):
             if target not in number:
@@ -59,30 +61,47 @@ def _by_name(reachable: set[int], names: list[str]) -> Iterator[tuple[str, froze
         yield name, frozenset(each for each in reachable if names[each] == name)
 
 
-def _walk(items: tuple[Item, ...], positions: Positions) -> tuple[set[int], set[int]]:
-    """Add ``items`` to ``positions``; return the positions they may begin with and those they may end with."""
-    first: set[int] = set()
-    last: set[int] = set()
+@dataclass(frozen=True, slots=True)
+class _Ends:
+    """The positions that items may begin and end with; ``own``: the same when nothing that is required is missing."""
+
+    first: set[int]
+    last: set[int]
+    own_first: set[int]
+    own_last: set[int]
+
+
+def _walk(items: tuple[Item, ...], positions: Positions, *, repeats: bool) -> _Ends:
+    """Add ``items`` to ``positions``. ``repeats``: they are those of a group that may stand again."""
+    found = _Ends(set(), set(), set(), set())
+    is_passed = False  # something required was met: nothing behind it begins the items
     for item in items:
-        begins, ends = _walk_one(item, positions)
-        for position in last:
-            positions.follow[position] |= begins
-        first |= begins
-        last |= ends
-    return first, last
+        one = _walk_one(item, positions, repeats=repeats)
+        for position in found.last:
+            positions.follow[position] |= one.first
+        found.first.update(one.first)
+        found.last.update(one.last)
+        if not is_passed:
+            found.own_first.update(one.own_first)
+        if item.card.min:
+            is_passed = True
+            found.own_last.clear()
+        found.own_last.update(one.own_last)
+    return found
 
 
-def _walk_one(item: Item, positions: Positions) -> tuple[set[int], set[int]]:
+def _walk_one(item: Item, positions: Positions, *, repeats: bool) -> _Ends:
     if item.items:
-        begins, ends = _walk(item.items, positions)
-        if item.card.max != 1:
-            for position in ends:
-                positions.follow[position] |= begins
-        return begins, ends
+        again = item.card.max != 1
+        found = _walk(item.items, positions, repeats=repeats or again)
+        if again:
+            for position in found.own_last:
+                positions.follow[position] |= found.own_first
+        return found
     position = len(positions.names)
     positions.names.append(item.name)
-    positions.follow.append({position})
-    return {position}, {position}
+    positions.follow.append(set() if repeats and item.card.max == 1 else {position})
+    return _Ends({position}, {position}, {position}, {position})
 
 
 def count_segments(items: tuple[Item, ...]) -> dict[str, Cardinality]:

@@ -1,22 +1,47 @@
 """The values a profile is made of, and the flat plan of each event that they are compiled to."""
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import cached_property
 from typing import Final
 
-from pam_receiver.finding import Location, Rule, Severity
+from pam_receiver.finding import Finding, Location, Rule, Severity
+from pam_receiver.profile import quick
 
 
 class Usage(StrEnum):
-    """How a segment or field is used. Spec: HL7 v2.5 §2.12."""
+    """How a segment, field or component is used. Spec: HL7 v2.5 §2.12."""
 
     R = "R"
     RE = "RE"  # the sender's duty when it knows the value; nothing to check in a message
     C = "C"  # R when the condition of the line holds, else O
+    CE = "CE"  # must be empty when the condition of the line does not hold, else RE
     O = "O"  # noqa: E741 - the letter of the standard
     X = "X"
+
+
+class Strictness(StrEnum):
+    """How severe a breach of a profile is: ``lenient`` warns; ``strict`` makes it an error, and the message refused."""
+
+    LENIENT = "lenient"
+    STRICT = "strict"
+
+
+class Breach(StrEnum):
+    """In which way a line is not kept; the end of the id of its rule, as in ``pid-32-required``."""
+
+    REQUIRED = "required"  # usage R
+    MISSING = "missing"  # usage C, and the condition holds
+    FORBIDDEN = "forbidden"  # usage X
+    UNEXPECTED = "unexpected"  # usage CE, and the condition does not hold
+    REPEATED = "repeated"
+    NOT_IN_TABLE = "not-in-table"
+    ILL_FORMED = "ill-formed"
+    TOO_LONG = "too-long"
+    DIVIDED = "divided"  # by more separators than its data type has parts
+    OUT_OF_ORDER = "out-of-order"
 
 
 _CARDINALITY: Final = re.compile(r"(\d{1,4})\.\.(\d{1,4}|\*)")
@@ -61,20 +86,24 @@ class CodeTable:
         return code in self.values
 
 
-_PLACE: Final = re.compile(r"([A-Z][A-Z0-9]{2})(?:-([1-9]\d?)(?:\.([1-9]\d?))?)?")
+_PLACE: Final = re.compile(r"([A-Z][A-Z0-9]{1,2})(?:-([1-9]\d?)(?:\.([1-9]\d?)(?:\.([1-9]\d?))?)?)?")
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A segment, a field or a component of every message, such as ``ZBE``, ``PID-32`` or ``PID-5.7``."""
+    """A segment, field, component or subcomponent of every message: ``ZBE``, ``PID-32``, ``PID-5.7``, ``PID-3.4.2``.
+
+    Of a data type: ``CX-4``, ``CX-4.2``, which are its components and their parts; ``segment`` is then the type.
+    """
 
     segment: str
     field: int | None = None
     component: int | None = None
+    subcomponent: int | None = None
 
     @classmethod
     def parse(cls, text: str) -> "Place":
-        """Read ``ZBE``, ``PID-32`` or ``PID-5.7``.
+        """Read ``ZBE``, ``PID-32``, ``PID-5.7`` or ``PID-3.4.2``.
 
         Raises:
             ValueError: not of one of these forms.
@@ -82,20 +111,31 @@ class Place:
         found = _PLACE.fullmatch(text)
         if found is None:
             raise ValueError(text)
-        name, number, component = found.groups()
-        return cls(name, int(number) if number else None, int(component) if component else None)
+        name, *numbers = found.groups()
+        return cls(name, *[int(number) if number else None for number in numbers])
 
     def __str__(self) -> str:
         text = self.segment
         if self.field is not None:
             text += f"-{self.field}"
-        if self.component is not None:
-            text += f".{self.component}"
+        for number in (self.component, self.subcomponent):
+            if number is not None:
+                text += f".{number}"
         return text
+
+    @property
+    def whole(self) -> "Place":
+        """The field that this place lies in."""
+        return Place(self.segment, self.field)
+
+    @property
+    def id(self) -> str:
+        """The beginning of the ids of its rules: ``pid-3-4``."""
+        return str(self).replace(".", "-").lower()
 
     def location(self, sequence: int = 1, repetition: int | None = None) -> Location:
         """Return this place in the segment number ``sequence`` of its name in one message."""
-        return Location(self.segment, sequence, self.field, repetition, self.component)
+        return Location(self.segment, sequence, self.field, repetition, self.component, self.subcomponent)
 
 
 class Test(StrEnum):
@@ -111,11 +151,15 @@ class Test(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """Something that a message fulfils or not; a repeating place fulfils ``IS`` when one repetition does."""
+    """Something that a message fulfils or not; a repeating place fulfils ``IS`` when one repetition does.
+
+    ``marks``: where the codes stand in a component other than the first, what a field must hold to have one of them.
+    """
 
     at: Place
     test: Test
     codes: frozenset[str] = frozenset()
+    marks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,12 +171,17 @@ class ConditionRule:
     expect: Condition
 
 
+NO_RULES: Final[Mapping[Breach, Rule]] = {}
+
+
 @dataclass(frozen=True, slots=True)
 class FieldRule:
-    """What a field (or one component of it) is held to.
+    """What a field, a component or a subcomponent is held to, by the line at ``at``.
 
-    ``type`` is the HL7 data type; ``shape`` the form of its values when the type has one; ``max_length`` in characters.
-    ``when`` belongs to usage C. ``severity`` is that of every finding made from this line.
+    ``at`` is a place of the segment (``PID-3.4``), or of a data type (``CX-4``) when the line speaks of that type
+    wherever it is used. ``type`` is the HL7 data type; ``shape`` the form of its values when the type has one;
+    ``max_length`` in characters. ``when`` belongs to usages C and CE. ``severity`` is that of every finding made from
+    this line; ``rules`` has a rule for each breach that can be found, save those that an overlay ignores.
     """
 
     at: Place
@@ -146,15 +195,8 @@ class FieldRule:
     max_length: int | None = None
     when: tuple[Condition, ...] = ()
     severity: Severity = Severity.W
-
-    @property
-    def judges_values(self) -> bool:
-        """Whether a value that stands there can break this line."""
-        return self.usage is Usage.X or self.card.max is not None or self.judges_text
-
-    @property
-    def judges_text(self) -> bool:
-        return self.table is not None or self.shape is not None or self.max_length is not None
+    example: str = ""
+    rules: Mapping[Breach, Rule] = field(default_factory=lambda: NO_RULES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,6 +208,8 @@ class SegmentRule:
     card: Cardinality
     spec: str
     severity: Severity = Severity.W
+    when: tuple[Condition, ...] = ()
+    rules: Mapping[Breach, Rule] = field(default_factory=lambda: NO_RULES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,52 +234,131 @@ class Grammar:
     steps: tuple[Mapping[str, int], ...]
 
 
-@dataclass(frozen=True, slots=True)
-class FieldPlan:
-    """The lines for one field of a segment: that of the field itself, if it judges anything, and of its components.
+@dataclass(frozen=True)
+class ValuePlan:
+    """A field, component or subcomponent with the parts of its data type, by position; a simple type has none.
 
-    ``text`` is ``whole`` again when it judges the text of each repetition. ``is_excluded`` (usage X) and ``most`` (how
-    many repetitions) are those of ``whole``.
+    ``depth`` is 1 for a field, 2 for a component, 3 for a subcomponent. ``is_open``: a type that is not known
+    (``varies``), of which nothing is judged. Not slotted: its quick look is made when the first such value comes.
     """
 
-    whole: FieldRule | None = None
-    text: FieldRule | None = None
-    components: tuple[FieldRule, ...] = ()
-    is_excluded: bool = False
-    most: int | None = None
+    rule: FieldRule
+    parts: tuple["ValuePlan", ...] = ()
+    depth: int = 1
+    is_open: bool = False
+
+    @cached_property
+    def known(self) -> set[str]:
+        """Values that break no line: codes, and what :attr:`match` adds to them."""
+        return set() if self.parts or self.is_open else quick.codes_of(self.rule)
+
+    @cached_property
+    def takes_any(self) -> bool:
+        """Whether letters and digits alone, whichever, break no line."""
+        if self.is_open:
+            return False
+        return quick.takes_first_alone(self) if self.parts else quick.takes_any_word(self.rule)
+
+    @cached_property
+    def match(self) -> quick.Match | None:
+        """What lets pass values, in the usual separators, that break no line."""
+        if self.is_open:
+            return None
+        if self.parts:
+            return quick.match_parts(self.rule, self.parts, depth=self.depth, known=self.known)
+        return quick.match_simple(self.rule)
+
+    @property
+    def is_needed(self) -> bool:
+        """Whether its being empty can break a line."""
+        return self.rule.usage in (Usage.R, Usage.C)
+
+    def walk(self) -> Iterator["ValuePlan"]:
+        """This plan and those below it."""
+        yield self
+        for part in self.parts:
+            yield from part.walk()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class SegmentPlan:
-    """What to look at in a segment: by field number, only fields that something is asked of."""
+    """What a segment is held to, field by field. ``required`` and ``conditional``: the fields of usage R, of C and CE.
 
-    fields: Mapping[int, FieldPlan]
-    required: tuple[FieldRule, ...]
+    ``most`` is the number of its last field. Not slotted: as :class:`ValuePlan`.
+    """
+
+    name: str
+    fields: Mapping[int, ValuePlan]
+    required: frozenset[int]
+    conditional: tuple[FieldRule, ...]
+    most: int
+
+    @cached_property
+    def look(self) -> quick.Look:
+        """What names the fields, of the cells of a segment in the usual separators, that are not surely right."""
+        return quick.look_at(self.fields, self.required)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class EventPlan:
-    """Everything that a message of one event is held to."""
+    """Everything that a message of one event is held to.
+
+    ``sequences`` remembers what was found of a sequence of segment names: a feed sends the same few all day.
+    """
 
     event: EventRule
     grammar: Grammar
     segments: Mapping[str, SegmentRule]
     required: tuple[SegmentRule, ...]
+    conditional: tuple[SegmentRule, ...]
     fields: Mapping[str, SegmentPlan]
     rules: tuple[ConditionRule, ...]
+    sequences: dict[tuple[str, ...], tuple[Finding, ...]] = field(default_factory=dict, repr=False, compare=False)
+
+    @cached_property
+    def doubt(self) -> quick.Doubt:
+        """What names the condition rules, and the segments with conditional fields, that are to be looked at."""
+        return quick.doubt(self)
 
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """A profile, compiled: ``plans`` has one entry per event it accepts."""
+    """A profile, compiled: ``plans`` has one entry per event it accepts.
+
+    ``rules`` are all those that its lines can break, by id, at the severity in force; ``conditions`` the ids of those
+    that are written out in its files; ``ignored`` those that its overlay takes away. ``grades`` is what its overlay
+    says of any rule, of the code too: a severity, or ``None`` to ignore it. ``birth_place_components``: the parts of
+    XAD where the COG may stand too.
+    """
 
     name: str
     title: str
     spec: str
     events: Mapping[str, EventRule]
     plans: Mapping[str, EventPlan]
-    rules: tuple[ConditionRule, ...] = ()
+    rules: Mapping[str, Rule]
+    conditions: frozenset[str]
+    ignored: frozenset[str]
+    grades: Mapping[str, Severity | None]
+    birth_place_components: tuple[int, ...] = ()
 
     def accepts(self, event: str) -> bool:
         """Whether ``event`` (MSH-9.2) belongs to this profile."""
         return event in self.plans
+
+    def is_general(self, rule_id: str) -> bool:
+        """Whether a rule only says that a line of the profile is not kept; a rule that knows why takes its place."""
+        return rule_id in self.rules and rule_id not in self.conditions
+
+    def graded(self, findings: tuple[Finding, ...]) -> tuple[Finding, ...]:
+        """Return findings of any step as the overlay grades them. An error of the code stays one: nothing was kept."""
+        if not self.grades:
+            return findings
+        graded = []
+        for finding in findings:
+            severity = self.grades.get(finding.rule, finding.severity)
+            if finding.is_error or finding.severity is severity or finding.rule in self.rules:
+                graded.append(finding)
+            elif severity is not None:
+                graded.append(finding.graded(severity))
+        return tuple(graded)

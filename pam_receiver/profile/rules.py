@@ -1,29 +1,17 @@
-"""The rules that hold for every profile; a finding takes its ``spec`` from the line of the profile that was broken.
+"""The rules that the lines of a profile are broken by: their words, made for each line when a profile is loaded.
 
 The condition rules of a profile carry their own id and sentences: they are lines of its files.
 """
 
-from functools import lru_cache
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 from typing import Final
 
-from pam_receiver.finding import ErrorCode, Finding, Location, Rule, Severity
+from pam_receiver.finding import ErrorCode, Rule, Severity
+from pam_receiver.profile import words
+from pam_receiver.profile.model import Breach, FieldRule, Place, SegmentRule, Strictness, Usage
 
-REQUIRED_SEGMENT_MISSING: Final = Rule(
-    id="required-segment-missing",
-    code=ErrorCode.SEGMENT_SEQUENCE,
-    severity=Severity.W,
-    fr="Ajoutez le segment {segment} : il est obligatoire dans un message {event}.",
-    en="Add the segment {segment}: it is required in a message {event}.",
-    spec="HL7 v2.5 §2.5.2",
-)
-SEGMENT_OUT_OF_ORDER: Final = Rule(
-    id="segment-out-of-order",
-    code=ErrorCode.SEGMENT_SEQUENCE,
-    severity=Severity.W,
-    fr="Placez le segment {segment} selon l'ordre de la structure {structure} ; le message est lu malgré tout.",
-    en="Put the segment {segment} where the structure {structure} has it; the message is read all the same.",
-    spec="HL7 v2.5 §2.5.2",
-)
 SEGMENT_UNEXPECTED: Final = Rule(
     id="segment-unexpected",
     code=ErrorCode.SEGMENT_SEQUENCE,
@@ -31,14 +19,7 @@ SEGMENT_UNEXPECTED: Final = Rule(
     fr="Le segment {segment} n'appartient pas à la structure {structure} : il n'est pas lu, ne l'envoyez plus.",
     en="The segment {segment} is not part of the structure {structure}: it is not read, stop sending it.",
     spec="HL7 v2.5 §2.5.2",
-)
-TOO_MANY_SEGMENTS: Final = Rule(
-    id="too-many-segments",
-    code=ErrorCode.SEGMENT_SEQUENCE,
-    severity=Severity.W,
-    fr="Envoyez au plus {most} segment(s) {segment} dans un message {event} ; {count} reçus.",
-    en="Send at most {most} segment(s) {segment} in a message {event}; {count} received.",
-    spec="HL7 v2.5 §2.5.2",
+    example="A40: MSH EVN PID [PD1] MRG",
 )
 ODD_STRUCTURE: Final = Rule(
     id="odd-structure",
@@ -47,80 +28,233 @@ ODD_STRUCTURE: Final = Rule(
     fr="Renseignez MSH-9.3 avec la structure {structure}, celle de l'événement {event} ; seul MSH-9.2 a été suivi.",
     en="Fill MSH-9.3 with the structure {structure}, that of the event {event}; MSH-9.2 alone was followed.",
     spec="HL7 v2.5 §2.15.9.9",
+    example="ADT^A31^ADT_A05",
 )
-REQUIRED_FIELD_MISSING: Final = Rule(
-    id="required-field-missing",
-    code=ErrorCode.REQUIRED_FIELD_MISSING,
-    severity=Severity.W,
-    fr="Renseignez {field} ({name}) : obligatoire dans un message {event}.",
-    en="Fill {field} ({name}): required in a message {event}.",
+FIELD_BEYOND_SEGMENT: Final = Rule(
+    id="field-beyond-segment",
+    code=ErrorCode.DATA_TYPE,
+    severity=Severity.I,
+    fr="{segment} n'a que {most} champs dans cette version : ce qui suit n'est pas lu, ne l'envoyez plus.",
+    en="{segment} has only {most} fields in this version: what follows is not read, stop sending it.",
     spec="HL7 v2.5 §2.5.3",
+    example="PID-39",
 )
-FIELD_NOT_SUPPORTED: Final = Rule(
-    id="field-not-supported",
+ESCAPE_UNKNOWN: Final = Rule(
+    id="escape-unknown",
     code=ErrorCode.DATA_TYPE,
     severity=Severity.W,
-    fr="Laissez {field} ({name}) vide : usage X dans ce profil, la valeur n'est pas lue.",
-    en="Leave {field} ({name}) empty: usage X in this profile, the value is not read.",
-    spec="HL7 v2.5 §2.12",
-)
-TOO_MANY_REPETITIONS: Final = Rule(
-    id="too-many-repetitions",
-    code=ErrorCode.DATA_TYPE,
-    severity=Severity.W,
-    fr="Envoyez au plus {most} répétition(s) de {field} ({name}) ; {count} reçues.",
-    en="Send at most {most} repetition(s) of {field} ({name}); {count} received.",
-    spec="HL7 v2.5 §2.5.3.5",
-)
-VALUE_NOT_IN_TABLE: Final = Rule(
-    id="value-not-in-table",
-    code=ErrorCode.TABLE_VALUE,
-    severity=Severity.W,
-    fr="Prenez le code de {field} ({name}) dans la table {table}.",
-    en="Take the code of {field} ({name}) from the table {table}.",
-    spec="HL7 v2.5 §2.5.3.6",
-)
-VALUE_ILL_FORMED: Final = Rule(
-    id="value-ill-formed",
-    code=ErrorCode.DATA_TYPE,
-    severity=Severity.W,
-    fr="Écrivez {field} ({name}) selon le type {type} : {form_fr}.",
-    en="Write {field} ({name}) in the data type {type}: {form_en}.",
-    spec="HL7 v2.5 ch. 2A",
-)
-VALUE_TOO_LONG: Final = Rule(
-    id="value-too-long",
-    code=ErrorCode.DATA_TYPE,
-    severity=Severity.W,
-    fr="Limitez {field} ({name}) à {most} caractères ; {count} reçus.",
-    en="Keep {field} ({name}) to {most} characters; {count} received.",
-    spec="HL7 v2.5 §2.5.3.2",
+    fr="{place} contient un {sign} qui ne commence aucune séquence d'échappement : écrivez {sign}E{sign} pour ce signe.",
+    en="{place} holds a {sign} that begins no escape sequence: write {sign}E{sign} for that sign.",
+    spec="HL7 v2.5 §2.7.1",
+    example="RESIDENCE A\\E\\B",
 )
 
-GENERIC: Final = (
-    REQUIRED_SEGMENT_MISSING,
-    SEGMENT_OUT_OF_ORDER,
-    SEGMENT_UNEXPECTED,
-    TOO_MANY_SEGMENTS,
-    ODD_STRUCTURE,
-    REQUIRED_FIELD_MISSING,
-    FIELD_NOT_SUPPORTED,
-    TOO_MANY_REPETITIONS,
-    VALUE_NOT_IN_TABLE,
-    VALUE_ILL_FORMED,
-    VALUE_TOO_LONG,
+GENERIC: Final = (SEGMENT_UNEXPECTED, ODD_STRUCTURE, FIELD_BEYOND_SEGMENT, ESCAPE_UNKNOWN)
+
+
+@dataclass(frozen=True, slots=True)
+class _Wording:
+    code: ErrorCode
+    fr: str
+    en: str
+
+
+_FIELDS: Final[Mapping[Breach, _Wording]] = MappingProxyType(
+    {
+        Breach.REQUIRED: _Wording(
+            ErrorCode.REQUIRED_FIELD_MISSING,
+            "Renseignez {place} ({name}) : obligatoire dans un message {event}.",
+            "Fill {place} ({name}): required in a message {event}.",
+        ),
+        Breach.MISSING: _Wording(
+            ErrorCode.REQUIRED_FIELD_MISSING,
+            "Renseignez {place} ({name}) : obligatoire quand {why_fr}.",
+            "Fill {place} ({name}): required when {why_en}.",
+        ),
+        Breach.FORBIDDEN: _Wording(
+            ErrorCode.DATA_TYPE,
+            "Laissez {place} ({name}) vide : usage X dans ce profil, la valeur n'est pas lue.",
+            "Leave {place} ({name}) empty: usage X in this profile, the value is not read.",
+        ),
+        Breach.UNEXPECTED: _Wording(
+            ErrorCode.DATA_TYPE,
+            "Laissez {place} ({name}) vide : il n'a de sens que quand {why_fr}.",
+            "Leave {place} ({name}) empty: it has a meaning only when {why_en}.",
+        ),
+        Breach.REPEATED: _Wording(
+            ErrorCode.DATA_TYPE,
+            "Envoyez au plus {most} répétition(s) de {place} ({name}) ; {count} reçues.",
+            "Send at most {most} repetition(s) of {place} ({name}); {count} received.",
+        ),
+        Breach.NOT_IN_TABLE: _Wording(
+            ErrorCode.TABLE_VALUE,
+            "Prenez le code de {place} ({name}) dans la table {table}{codes}.",
+            "Take the code of {place} ({name}) from the table {table}{codes}.",
+        ),
+        Breach.ILL_FORMED: _Wording(
+            ErrorCode.DATA_TYPE,
+            "Écrivez {place} ({name}) selon le type {type} : {form_fr}.",
+            "Write {place} ({name}) in the data type {type}: {form_en}.",
+        ),
+        Breach.TOO_LONG: _Wording(
+            ErrorCode.DATA_TYPE,
+            "Limitez {place} ({name}) à {length} caractères ; {count} reçus.",
+            "Keep {place} ({name}) to {length} characters; {count} received.",
+        ),
+        Breach.DIVIDED: _Wording(
+            ErrorCode.DATA_TYPE,
+            "{place} ({name}) a plus de parties que son type {type} : échappez les séparateurs qui sont du texte.",
+            "{place} ({name}) has more parts than its type {type}: escape the separators that are text.",
+        ),
+    }
 )
+_SEGMENTS: Final[Mapping[Breach, _Wording]] = MappingProxyType(
+    {
+        Breach.REQUIRED: _Wording(
+            ErrorCode.SEGMENT_SEQUENCE,
+            "Ajoutez le segment {segment} : il est obligatoire dans un message {event}.",
+            "Add the segment {segment}: it is required in a message {event}.",
+        ),
+        Breach.MISSING: _Wording(
+            ErrorCode.SEGMENT_SEQUENCE,
+            "Ajoutez le segment {segment} : obligatoire quand {why_fr}.",
+            "Add the segment {segment}: required when {why_en}.",
+        ),
+        Breach.FORBIDDEN: _Wording(
+            ErrorCode.SEGMENT_SEQUENCE,
+            "N'envoyez pas le segment {segment} dans un message {event} : usage X, il n'est pas lu.",
+            "Do not send the segment {segment} in a message {event}: usage X, it is not read.",
+        ),
+        Breach.UNEXPECTED: _Wording(
+            ErrorCode.SEGMENT_SEQUENCE,
+            "N'envoyez le segment {segment} que quand {why_fr}.",
+            "Send the segment {segment} only when {why_en}.",
+        ),
+        Breach.REPEATED: _Wording(
+            ErrorCode.SEGMENT_SEQUENCE,
+            "Envoyez au plus {most} segment(s) {segment} dans un message {event} ; {count} reçus.",
+            "Send at most {most} segment(s) {segment} in a message {event}; {count} received.",
+        ),
+        Breach.OUT_OF_ORDER: _Wording(
+            ErrorCode.SEGMENT_SEQUENCE,
+            "Placez le segment {segment} selon l'ordre de la structure {structure} ; le message est lu malgré tout.",
+            "Put the segment {segment} where the structure {structure} has it; the message is read all the same.",
+        ),
+    }
+)
+_BY_USAGE: Final = {
+    Usage.R: Breach.REQUIRED,
+    Usage.C: Breach.MISSING,
+    Usage.CE: Breach.UNEXPECTED,
+    Usage.X: Breach.FORBIDDEN,
+}
+_LONGEST: Final = {"DT": 8, "SI": 4, "TM": 16, "TS": 24, "DTM": 24}  # characters that the form of a type can have
+_EMPTYING: Final = (Breach.FORBIDDEN, Breach.UNEXPECTED)  # what is there should not be
+# R, X, table and type: what `strict` makes an error. Order, number and length stay warnings.
+_STRICT: Final = frozenset(Breach) - {Breach.OUT_OF_ORDER, Breach.REPEATED, Breach.TOO_LONG}
 
 
-@lru_cache(maxsize=1024)  # a feed breaks the same few rules at the same places; no finding holds patient data
-def make_finding(rule: Rule, at: Location, *, spec: str, severity: Severity, **values: str | int) -> Finding:
-    """Return the finding that ``rule`` is not kept at ``at``, as said by the line that asks for it."""
-    return Finding(
-        rule=rule.id,
-        code=rule.code,
-        severity=severity,
-        at=at,
-        fr=rule.fr.format(**values),
-        en=rule.en.format(**values),
-        spec=spec,
+@dataclass(frozen=True, slots=True)
+class Grading:
+    """How severe the breaches of a profile are: what its overlay says of a rule, else the strictness, else the line.
+
+    ``ignored`` gathers the rules that are taken away.
+    """
+
+    strictness: Strictness = Strictness.LENIENT
+    grades: Mapping[str, Severity | None] = field(default_factory=dict)
+    ignored: set[str] = field(default_factory=set)
+
+    def grade(self, rule: Rule, *, is_strict: bool) -> Rule | None:
+        """Return ``rule`` at the severity in force, or ``None`` when it is ignored."""
+        severity: Severity | None = rule.severity
+        if is_strict and self.strictness is Strictness.STRICT:
+            severity = Severity.E
+        severity = self.grades.get(rule.id, severity)
+        if severity is None:
+            self.ignored.add(rule.id)
+            return None
+        return replace(rule, severity=severity)
+
+
+def field_rules(asked: FieldRule, grading: Grading, *, depth: int) -> dict[Breach, Rule]:
+    """Return a rule for each way in which ``asked`` can be broken, save those that are ignored.
+
+    ``depth``: 1 for a field, 2 for a component, 3 for a subcomponent.
+    """
+    made = {breach: _field_rule(asked, breach, depth) for breach in _field_breaches(asked, depth)}
+    graded = {breach: grading.grade(rule, is_strict=breach in _STRICT) for breach, rule in made.items()}
+    return {breach: rule for breach, rule in graded.items() if rule is not None}
+
+
+def _field_breaches(asked: FieldRule, depth: int) -> list[Breach]:
+    if asked.usage is Usage.X:
+        return [Breach.FORBIDDEN]
+    found = [_BY_USAGE[asked.usage]] if asked.usage in _BY_USAGE else []
+    if asked.card.max is not None and depth == 1:
+        found.append(Breach.REPEATED)
+    if asked.table is not None:
+        found.append(Breach.NOT_IN_TABLE)
+    elif asked.shape is not None:
+        found.append(Breach.ILL_FORMED)
+    if _may_be_too_long(asked):
+        found.append(Breach.TOO_LONG)
+    if depth < 3:
+        found.append(Breach.DIVIDED)
+    return found
+
+
+def _may_be_too_long(asked: FieldRule) -> bool:
+    """A code of a table has the length it has, and the form of some types is a limit of its own."""
+    if asked.max_length is None or asked.table is not None:
+        return False
+    return asked.type not in _LONGEST or asked.max_length < _LONGEST[asked.type]
+
+
+def _field_rule(asked: FieldRule, breach: Breach, depth: int) -> Rule:
+    values: dict[str, str | int] = {
+        "name": asked.name,
+        "type": asked.type,
+        "table": asked.table.id if asked.table else "",
+        "codes": words.list_codes(asked.table) if asked.table else "",
+        "length": asked.max_length or 0,
+        "most": asked.card.max or 0,
+    }
+    why_fr, why_en = words.say_conditions(asked.when)
+    form_fr, form_en = words.form_of(asked.type)
+    said = _FIELDS[breach]
+    return Rule(
+        id=f"{asked.at.id}-{breach.value}",
+        code=said.code,
+        severity=asked.severity,
+        fr=words.fill(said.fr, why_fr=why_fr, form_fr=form_fr, **values),
+        en=words.fill(said.en, why_en=why_en, form_en=form_en, **values),
+        spec=asked.spec,
+        example=words.example_of(asked, is_empty=breach in _EMPTYING, is_part=depth > 1),
+    )
+
+
+def segment_rules(asked: SegmentRule, grading: Grading) -> dict[Breach, Rule]:
+    """Return a rule for each way in which a segment can be missing, too often or in the wrong place."""
+    breaches = [Breach.OUT_OF_ORDER]
+    if asked.usage in _BY_USAGE:
+        breaches.append(_BY_USAGE[asked.usage])
+    if asked.card.max is not None and asked.usage is not Usage.X:
+        breaches.append(Breach.REPEATED)
+    made = {breach: _segment_rule(asked, breach) for breach in breaches}
+    graded = {breach: grading.grade(rule, is_strict=breach in _STRICT) for breach, rule in made.items()}
+    return {breach: rule for breach, rule in graded.items() if rule is not None}
+
+
+def _segment_rule(asked: SegmentRule, breach: Breach) -> Rule:
+    why_fr, why_en = words.say_conditions(asked.when)
+    said, most = _SEGMENTS[breach], asked.card.max or 0
+    return Rule(
+        id=f"{Place(asked.name).id}-{breach.value}",
+        code=said.code,
+        severity=asked.severity,
+        fr=words.fill(said.fr, segment=asked.name, most=most, why_fr=why_fr),
+        en=words.fill(said.en, segment=asked.name, most=most, why_en=why_en),
+        spec=asked.spec,
+        example=words.example_of_segment(asked.name, is_empty=breach in _EMPTYING),
     )

@@ -3,12 +3,12 @@
 Each one reads a single moment of the store, and raises StoreUnavailable or SchemaMismatch as ``Store.read`` does.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Generator, Iterator, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import Connection, Select, func, select
+from sqlalchemy import Connection, Select, func, select, text
 
 from pam_receiver.finding import Finding
 from pam_receiver.identity.model import Difference, Identity
@@ -79,6 +79,18 @@ class FullMessageView:
     ack: bytes
     encoding: str
     identities: tuple[TouchedIdentity, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class JournalEntry:
+    """One message of the journal as it came in, and its answer. ``rules``: (rule, severity) of each finding."""
+
+    id: str
+    received_at: datetime
+    peer: str
+    raw: bytes = field(repr=False)
+    ack_code: str
+    rules: tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,6 +180,50 @@ _CREATED: Final = (
 )
 
 
+def find_identities_of(store: Store, ids: Collection[str]) -> dict[str, Identity]:
+    """Return the identities of these ids, those that exist."""
+    with store.read() as connection:
+        return _of_ids(connection, ids)
+
+
+def find_holders(store: Store, ipps: Collection[str]) -> tuple[Identity, ...]:
+    """Return the identities that hold an IPP of one of these values, of any authority, former IPPs too.
+
+    With them come the others of their merges.
+    """
+    with store.read() as connection:
+        reads = reads_of(connection)
+        names = {"ipps": reads.pack(ipps), "matricules": reads.pack(())}
+        return tuple(read_identities(connection, reads.named, names))
+
+
+def read_all_identities(store: Store, *, page: int = 500) -> Iterator[tuple[Identity, ...]]:
+    """Read every identity in the order of the ids, ``page`` at a time.
+
+    Each page is a moment of its own: for a store that nobody writes meanwhile.
+    """
+    last = ""
+    while True:
+        with store.read() as connection:
+            ids = list(connection.execute(_after(last).limit(page)).scalars())
+            found = _of_ids(connection, ids)
+        if not ids:
+            return
+        yield tuple(found[each] for each in ids)
+        last = ids[-1]
+
+
+def _after(last_id: str) -> Select[Any]:
+    return select(identity.c.id).where(identity.c.id > last_id).order_by(identity.c.id)
+
+
+def _of_ids(connection: Connection, ids: Collection[str]) -> dict[str, Identity]:
+    if not ids:
+        return {}
+    family = _family_of(connection, list(ids))
+    return {each: family[each] for each in ids if each in family}
+
+
 def _family_of(connection: Connection, ids: list[str]) -> dict[str, Identity]:
     reads = reads_of(connection)
     found = read_identities(connection, reads.by_id, {"ids": reads.pack(ids)})
@@ -233,6 +289,35 @@ def _journal(ack: str | None, before_id: str | None) -> Select[Any]:  # Any: as 
     if before_id is not None:
         statement = statement.where(message.c.id < before_id)
     return statement
+
+
+def read_journal(store: Store, *, page: int = 250) -> Generator[tuple[JournalEntry, ...], None, None]:
+    """Read the whole journal, oldest first, ``page`` messages at a time, all of it as it is at one moment.
+
+    What comes in meanwhile is not in it. Close it when leaving it before its end.
+    """
+    with store.read() as connection:
+        if connection.dialect.name == "postgresql":  # whoever reads works on each page; the server shall wait for it
+            connection.execute(text("SET LOCAL idle_in_transaction_session_timeout = '15min'"))
+        last = ""
+        while rows := connection.execute(_FORWARD.where(message.c.id > last).limit(page)).all():
+            yield tuple(_read_entry(row) for row in rows)
+            last = rows[-1].id
+
+
+_FORWARD: Final[Select[Any]] = select(
+    message.c.id,
+    message.c.received_at,
+    message.c.peer,
+    message.c.raw,
+    message.c.ack_code,
+    message.c.findings,
+).order_by(message.c.id)
+
+
+def _read_entry(row: AnyRow) -> JournalEntry:
+    rules = tuple((each["rule"], each["severity"]) for each in row.findings)
+    return JournalEntry(row.id, row.received_at, row.peer, row.raw, row.ack_code, rules)
 
 
 def find_messages(store: Store, start: str, *, limit: int = 2) -> tuple[FullMessageView, ...]:

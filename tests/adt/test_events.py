@@ -53,6 +53,10 @@ class TestEvents:
     def test_link_and_unlink_are_refused_by_a_rule_of_their_own(self, event: str) -> None:
         assert refusals(header(event)) == [("link-option-not-supported", 201, "MSH-9.2")]
 
+    @pytest.mark.parametrize("msh_9", ["ADT^ADT^A28", "ADT^ADT_A05^A28", "ADT^^A40", "ADT^ADT^A24"])
+    def test_an_event_in_msh_9_3_has_words_of_its_own(self, msh_9: str) -> None:
+        assert refusals(header(f9=msh_9)) == [("event-in-msh-9-3", 201, "MSH-9.2")]
+
     @pytest.mark.parametrize("structure", ["", "^", "^ADT_A99", "^ADT_A01"])
     def test_routing_is_by_the_trigger_event_alone(self, structure: str) -> None:
         assert refusals(header(f9=f"ADT^A31{structure}")) == []

@@ -1,35 +1,23 @@
 """PID and ZFD as words of identity."""
 
 from itertools import permutations
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from people import (
-    ANNE,
-    BIRTH_NAME,
-    BIRTH_PLACE,
-    DEMO_INS,
-    HOSPITAL,
-    IPP,
-    NIA,
-    NIR,
-    TEST_INS,
-    adt,
-    ins_cx,
-    ipp,
-    pid,
-)
+from people import ANNE, BIRTH_NAME, IPP, NIR, adt, ins_cx, pid
 
-from pam_receiver.adt.person import Identifiers, is_up_to_2_9, read_identifiers, read_person, said
+from pam_receiver.adt.person import is_up_to_2_9, read_person
+from pam_receiver.adt.reading_rules import ReadingRules
 from pam_receiver.finding import Finding
 from pam_receiver.hl7.header import read_header
-from pam_receiver.identity.identifiers import AssigningAuthority, Ins, PatientIdentifier
+from pam_receiver.identity.identifiers import PatientIdentifier
 from pam_receiver.identity.model import Person
 from pam_receiver.identity.status import Attribute, Declared
 from pam_receiver.identity.traits import StrictTraits, Trait
 
-DEFAULT = AssigningAuthority("GAM")
+ASKED = ReadingRules(frozenset("PTD"), ZoneInfo("Europe/Paris"))
 
 
 def read(*segments: str, version: str = "2.5^FRA^2.11", **parts: object) -> tuple[Person, tuple[Finding, ...]]:
@@ -37,7 +25,7 @@ def read(*segments: str, version: str = "2.5^FRA^2.11", **parts: object) -> tupl
     message = adt("A31", pid(**parts), *segments, version=version)  # type: ignore[arg-type]
     segment = message.segment("PID")
     assert segment is not None
-    return read_person(message, read_header(message), segment, default_authority=None)
+    return read_person(message, read_header(message), segment, ASKED)
 
 
 def person(*segments: str, **parts: object) -> Person:
@@ -46,149 +34,6 @@ def person(*segments: str, **parts: object) -> Person:
 
 def rules(*segments: str, **parts: object) -> list[tuple[str, str, str]]:
     return [(each.rule, each.severity.value, str(each.at)) for each in read(*segments, **parts)[1]]  # type: ignore[arg-type]
-
-
-def identifiers(*cx: str, default: AssigningAuthority | None = None) -> Identifiers:
-    segment = adt("A31", pid(pid3=cx)).segment("PID")
-    assert segment is not None
-    return read_identifiers(segment, 3, default)
-
-
-def values(read: Identifiers) -> list[tuple[str, str]]:
-    return [(each.identifier.type, each.identifier.value) for each in read.identifiers]
-
-
-def found(read: Identifiers) -> list[tuple[str, str, str]]:
-    return [(each.rule, each.severity.value, str(each.at)) for each in read.findings]
-
-
-class TestSaid:
-    """HL7 v2.5 §2.5.3: nothing, "" and a value are three things."""
-
-    @pytest.mark.parametrize(
-        ("value", "meaning"), [(None, None), ("", None), ("  ", None), ('""', ""), (' "" ', ""), (" ANNE ", "ANNE")]
-    )
-    def test_meaning(self, value: str | None, meaning: str | None) -> None:
-        assert said(value) == meaning
-
-
-class TestIpp:
-    """IHE PAM FR 2.11.2 §6.6.1: an identifier travels with its type (CX-5) and its assigning authority (CX-4)."""
-
-    def test_whole(self) -> None:
-        read = identifiers(IPP)
-        assert [each.identifier for each in read.identifiers] == [ipp("100")]
-        assert str(read.identifiers[0].at) == "PID-3.1"
-        assert (read.findings, read.ins, read.erased) == ([], [], [])
-
-    @pytest.mark.parametrize(
-        ("hd", "authority"),
-        [
-            ("CHU&350000121&M", AssigningAuthority("CHU", "350000121", "M")),
-            ("&350000121&M", AssigningAuthority("", "350000121", "M")),
-            ("CHU&350000121", AssigningAuthority("CHU", "350000121", "")),
-            ("CHU", AssigningAuthority("CHU")),
-            ("CHU&&L", AssigningAuthority("CHU", "", "L")),
-        ],
-    )
-    def test_authority_as_sent(self, hd: str, authority: AssigningAuthority) -> None:
-        assert identifiers(f"100^^^{hd}^PI").identifiers[0].identifier.authority == authority
-
-    def test_without_type_it_is_an_ipp_with_a_warning(self) -> None:
-        read = identifiers("100^^^CHU")
-        assert (values(read), found(read)) == ([("PI", "100")], [("identifier-without-type", "W", "PID-3.5")])
-
-    def test_without_authority_it_is_left_out(self) -> None:
-        read = identifiers("100^^^^PI", "100")
-        assert values(read) == []
-        assert found(read)[0] == ("identifier-without-authority", "W", "PID-3.4")
-        assert found(read)[-1] == ("identifier-without-authority", "W", "PID-3[2].4")
-
-    def test_without_authority_the_default_one_of_the_source_serves(self) -> None:
-        read = identifiers("100^^^^PI", default=DEFAULT)
-        assert [each.identifier for each in read.identifiers] == [ipp("100", DEFAULT)]
-        assert found(read) == [("identifier-authority-assumed", "W", "PID-3.4")]
-
-    @pytest.mark.parametrize("cx", ["^^^CHU^PI", '""^^^CHU^PI', "^^^CHU^MR", " ^^^CHU^PI"])
-    def test_without_value_it_is_ignored(self, cx: str) -> None:
-        read = identifiers(cx, IPP)
-        assert values(read) == [("PI", "100")]
-        assert found(read) == [("identifier-without-value", "W", "PID-3.1")]
-
-    def test_an_empty_repetition_says_nothing(self) -> None:
-        read = identifiers("", IPP, "")
-        assert (values(read), found(read)) == ([("PI", "100")], [])
-
-    def test_sent_twice_it_is_one(self) -> None:
-        assert values(identifiers(IPP, IPP)) == [("PI", "100")]
-
-    @pytest.mark.parametrize("cx", ["{}^^^CHU^PI", "100^^^{}^PI", "100^^^CHU&{}&ISO^PI", "100^^^CHU^{}"])
-    def test_longer_than_a_column_it_is_an_error(self, cx: str) -> None:
-        assert [each.severity for each in identifiers(cx.format("9" * 250)).findings] == []
-        (finding,) = identifiers(cx.format("9" * 251)).findings
-        assert (finding.rule, finding.severity, finding.code) == ("identifier-too-long", "E", 102)
-
-    def test_value_is_opaque(self) -> None:
-        assert values(identifiers("A\\F\\B 0012^^^CHU^PI")) == [("PI", "A|B 0012")]
-
-    @pytest.mark.parametrize("type_", ["NH", "NDP", "MR", "INS-C", "PPN"])
-    def test_other_types_are_kept(self, type_: str) -> None:
-        assert values(identifiers(f"777^^^CHU^{type_}")) == [(type_, "777")]
-
-    def test_two_quotes_erase_one_of_another_type(self) -> None:
-        assert identifiers('""^^^CHU-LYRE&1.2.250.1.999.77&ISO^NDP').erased == [("NDP", HOSPITAL)]
-
-
-class TestIns:
-    """IHE PAM FR 2.11.2 §6.6.1: an INS is one by its type INS and its OID, never by a name or from NH."""
-
-    @pytest.mark.parametrize("ins", [NIR, NIA, TEST_INS, DEMO_INS])
-    @pytest.mark.parametrize("name", ["ASIP-SANTE-INS-NIR", "", "WHATEVER"])
-    def test_by_type_and_oid(self, ins: Ins, name: str) -> None:
-        read = identifiers(IPP, ins_cx(ins, name))
-        assert [(each.matricule, each.oid, str(each.at)) for each in read.ins] == [
-            (ins.matricule, ins.oid, "PID-3[2].1")
-        ]
-        assert values(read) == [("PI", "100")]
-
-    def test_nh_is_no_ins_though_its_oid_is_the_same(self) -> None:
-        read = identifiers(IPP, f"{NIR.matricule}^^^ASIP-SANTE-NIR&{NIR.oid}&ISO^NH")
-        assert (read.ins, values(read)) == ([], [("PI", "100"), ("NH", NIR.matricule)])
-
-    @pytest.mark.parametrize("hd", ["ASIP-SANTE-INS-NIR", "ASIP-SANTE-INS-C&1.2.250.1.213.1.4.2&ISO", ""])
-    def test_without_the_oid_it_is_left_out(self, hd: str) -> None:
-        read = identifiers(f"{NIR.matricule}^^^{hd}^INS")
-        assert (read.ins, values(read)) == ([], [])
-        assert found(read) == [("ins-without-known-oid", "W", "PID-3.4.2")]
-
-    @pytest.mark.parametrize("type_", ["", "PI"])
-    def test_under_its_oid_without_its_type_it_is_no_ipp(self, type_: str) -> None:
-        read = identifiers(IPP, f"{NIR.matricule}^^^ASIP-SANTE-INS-NIR&{NIR.oid}&ISO^{type_}")
-        assert (read.ins, values(read)) == ([], [("PI", "100")])
-        assert found(read) == [("ipp-under-ins-oid", "W", "PID-3[2].5")]
-
-    def test_two_quotes_erase(self) -> None:
-        (read,) = identifiers(f'""^^^ASIP-SANTE-INS-NIR&{NIR.oid}&ISO^INS').ins
-        assert read.matricule == ""
-
-    def test_without_value_it_is_ignored(self) -> None:
-        read = identifiers(f"^^^ASIP-SANTE-INS-NIR&{NIR.oid}&ISO^INS")
-        assert (read.ins, found(read)) == ([], [("identifier-without-value", "W", "PID-3.1")])
-
-    def test_pid_19_is_none(self) -> None:
-        fields = pid().split("|")
-        fields[19] = NIR.matricule
-        message = adt("A31", "|".join(fields))
-        segment = message.segment("PID")
-        assert segment is not None
-        assert read_person(message, read_header(message), segment, default_authority=None)[0].ins == ()
-
-    @given(order=st.permutations([IPP, ins_cx(NIR), ins_cx(NIA), "777^^^CHU^NDP"]))
-    @settings(max_examples=24)
-    def test_order_of_repetitions_does_not_matter(self, order: list[str]) -> None:
-        read = identifiers(*order)
-        assert {each.matricule for each in read.ins} == {NIR.matricule, NIA.matricule}
-        assert sorted(values(read)) == [("NDP", "777"), ("PI", "100")]
 
 
 class TestTraits:
@@ -274,6 +119,124 @@ class TestNames:
         assert person(names=["", BIRTH_NAME]).traits == ANNE
 
 
+class TestNameTypes:
+    """IHE France, Constraints on HL7 data types 1.8.2 §N.10: XPN-7 is L, D, S or U, in its place."""
+
+    SHIFTED = "KERGUELEN^ANNE^ANNE SOLENE MARIE^^^Mme^^L"
+    UNTYPED = "KERGUELEN^ANNE^ANNE SOLENE MARIE"
+
+    def test_shifted_as_in_the_sample_of_the_annex(self) -> None:
+        assert rules(names=["^ANNIE^^^^^D", self.SHIFTED]) == [("name-shifted-by-one", "W", "PID-5[2].7")]
+        assert person(names=["^ANNIE^^^^^D", self.SHIFTED]).traits.birth_family_name is None
+
+    def test_shifted_and_first_it_is_taken_as_before_and_told_once(self) -> None:
+        assert rules(names=[self.SHIFTED]) == [("name-shifted-by-one", "W", "PID-5.7")]
+        assert person(names=[self.SHIFTED]).traits == ANNE
+
+    @pytest.mark.parametrize("xpn_8", ["A", "", "I", "P"])
+    def test_the_codes_of_xpn_8_are_no_shift(self, xpn_8: str) -> None:
+        assert rules(names=[f"{self.UNTYPED}^^^^^{xpn_8}"]) == [("name-without-type", "W", "PID-5.7")]
+        assert rules(names=[f"{BIRTH_NAME}^{xpn_8}"]) == []
+
+    @pytest.mark.parametrize("others", [[], [BIRTH_NAME]])
+    def test_maiden_name(self, others: list[str]) -> None:
+        names = ["KERGUELEN^ANNE^^^^^M", *others]
+        assert rules(names=names) == [("name-typed-maiden", "W", "PID-5.7")]
+        assert person(names=names).traits.birth_family_name == ("KERGUELEN" if others else None)
+
+    @pytest.mark.parametrize("type_", "ABCINPRT")
+    def test_types_that_france_excludes_where_the_birth_name_is_expected(self, type_: str) -> None:
+        other = f"KERGUELEN^ANNE^^^^^{type_}"
+        assert rules(names=[other]) == [("name-type-excluded", "W", "PID-5.7")]
+        assert rules(names=[other, BIRTH_NAME]) == []
+
+    @pytest.mark.parametrize("type_", ["M", "A", "N"])
+    def test_elsewhere_they_are_allowed(self, type_: str) -> None:
+        assert rules(names=[f"KERGUELEN^ANNE^^^^^{type_}"], version="2.5") == []
+        assert len(rules(names=[f"KERGUELEN^ANNE^^^^^{type_}"], version="2.5", pid3=[IPP, ins_cx()])) == 1
+
+    @pytest.mark.parametrize("type_", ["X", "l", "LEGAL"])
+    def test_what_is_no_type_is_left_to_the_profile(self, type_: str) -> None:
+        assert rules(names=[f"KERGUELEN^ANNE^^^^^{type_}"]) == []
+
+    def test_two_repetitions_in_one(self) -> None:
+        glued = "KERGUELEN^ANNE^ANNE SOLENE MARIE^^^^L^^^^^^^^LE GOFF^ANNE^^^^^D"
+        assert rules(names=[glued]) == [("repetitions-glued", "W", "PID-5")]
+        assert rules(names=["KERGUELEN^ANNE^ANNE SOLENE MARIE^^^^L^^^^^^^"]) == []
+
+
+class TestPid6:
+    """IHE PAM FR 2.11.2 §6.6.3: PID-6 is the mother's name, not the birth name of the patient."""
+
+    def rules(self, pid_6: str, names: list[str]) -> list[tuple[str, str, str]]:
+        fields = pid(names=names).split("|")
+        fields[6] = pid_6
+        message = adt("A31", "|".join(fields))
+        segment = message.segment("PID")
+        assert segment is not None
+        said = read_person(message, read_header(message), segment, ASKED)[1]
+        return [(each.rule, each.severity.value, str(each.at)) for each in said]
+
+    @pytest.mark.parametrize("type_", ["L", "M"])
+    def test_a_birth_name_there_and_none_in_pid_5(self, type_: str) -> None:
+        expected = [("birth-name-in-pid-6", "W", "PID-6.7")]
+        assert self.rules(f"KERGUELEN^^^^^^{type_}", ["LE GOFF^ANNE^^^^^D"]) == expected
+        assert self.rules(f"ROPARTZ~KERGUELEN^^^^^^{type_}", ["LE GOFF^ANNE^^^^^D"]) == [
+            ("birth-name-in-pid-6", "W", "PID-6[2].7")
+        ]
+
+    @pytest.mark.parametrize(
+        ("pid_6", "names"),
+        [
+            ("ROPARTZ^^^^^^M", [BIRTH_NAME]),
+            ("ROPARTZ^^^^^^L", [BIRTH_NAME]),
+            ("ROPARTZ", ["LE GOFF^ANNE^^^^^D"]),
+            ("", ["LE GOFF^ANNE^^^^^D"]),
+        ],
+    )
+    def test_a_mother_is_no_mistake(self, pid_6: str, names: list[str]) -> None:
+        assert self.rules(pid_6, names) == []
+
+
+class TestNoIns:
+    """IHE PAM FR 2.11.2 §6.6.1, §6.6.10: a NIR of the health insurance is no INS, and PID-19 is forbidden."""
+
+    BILLING = f"{NIR.matricule}^^^ASIP-SANTE-NIR&{NIR.oid}&ISO^NH"
+
+    def test_a_billing_nir_beside_vali(self) -> None:
+        assert rules(pid3=[IPP, self.BILLING]) == [("billing-nir-is-no-ins", "I", "PID-3[2].5")]
+
+    @pytest.mark.parametrize("codes", [[], ["PROV"], ["VALI", "PROV"]])
+    def test_it_is_no_matter_when_the_identity_is_not_validated(self, codes: list[str]) -> None:
+        assert "billing-nir-is-no-ins" not in [rule for rule, _, _ in rules(pid3=[IPP, self.BILLING], codes=codes)]
+
+    def test_nor_beside_an_ins(self) -> None:
+        assert rules(pid3=[IPP, self.BILLING, ins_cx()]) == []
+        assert rules(pid3=[IPP, self.BILLING, f'""^^^ASIP-SANTE-INS-NIR&{NIR.oid}&ISO^INS']) == []
+
+    @pytest.mark.parametrize("oid", ["1.2.250.1.213.1.4.13", "1.2.250.1.999.1"])
+    def test_nor_under_another_oid(self, oid: str) -> None:
+        assert rules(pid3=[IPP, f"{NIR.matricule}^^^CPAM&{oid}&ISO^NH"]) == []
+
+    def pid_19(self, text: str) -> tuple[Person, list[tuple[str, str, str]]]:
+        fields = pid().split("|")
+        fields[19] = text
+        message = adt("A31", "|".join(fields))
+        segment = message.segment("PID")
+        assert segment is not None
+        made, said = read_person(message, read_header(message), segment, ASKED)
+        return made, [(each.rule, each.severity.value, str(each.at)) for each in said]
+
+    @pytest.mark.parametrize("nir", [NIR.matricule, NIR.matricule[:13], "2 59 01 44 109 033 03", "180032B02040123"])
+    def test_pid_19(self, nir: str) -> None:
+        made, said = self.pid_19(nir)
+        assert (made.ins, said) == ((), [("nir-in-pid-19", "W", "PID-19")])
+
+    @pytest.mark.parametrize("text", ["", '""', "12345", "X" * 15])
+    def test_another_number_in_pid_19_is_left_to_the_profile(self, text: str) -> None:
+        assert self.pid_19(text)[1] == []
+
+
 class TestGivenNames:
     """IHE PAM FR 2.11.2 §8.5.10: XPN-3 is the whole list since 2.10; up to 2.9 it held the other given names."""
 
@@ -312,6 +275,16 @@ class TestGivenNames:
         assert is_up_to_2_9(read_header(adt(version="2.5^FRA^2.9")))
         assert not is_up_to_2_9(read_header(adt(version="2.5^DEU^2.9")))
 
+    @pytest.mark.parametrize("version", ["2.5^FRA^2.10", "2.5^FRA^2.11", "2.5^FRA"])
+    def test_commas_are_of_versions_gone_by(self, version: str) -> None:
+        assert rules(version=version, names=[self.OTHERS]) == [("given-names-with-commas", "W", "PID-5.3")]
+        assert rules(version=version, names=["KERGUELEN^ANNE^ANNE,SOLENE^^^^L"], pid3=[IPP, ins_cx()]) == [
+            ("given-names-with-commas", "W", "PID-5.3")
+        ]
+
+    def test_commas_elsewhere_are_no_matter(self) -> None:
+        assert rules(version="2.5", names=[self.OTHERS]) == []
+
     @pytest.mark.parametrize("names", ["KERGUELEN^ANNE^^^^^L", "KERGUELEN^^SOLENE^^^^L", 'KERGUELEN^ANNE^""^^^^L'])
     def test_nothing_is_joined_to_nothing(self, names: str) -> None:
         assert rules(version="2.5^FRA^2.9", names=[names]) == []
@@ -333,33 +306,33 @@ class TestBirthDate:
     def test_precision(self, sent: str, date: str) -> None:
         assert person(birth_date=sent).traits.birth_date == date
 
-    @pytest.mark.parametrize("sent", ["19590230", "19591301", "19590000", "23/01/1959", "UNKNOWN", "00000101"])
+    @pytest.mark.parametrize("sent", ["19590230", "19591301", "23/01/1959", "UNKNOWN", "00000101"])
     def test_ill_formed_is_left_out(self, sent: str) -> None:
         assert person(birth_date=sent).traits.birth_date is None
         assert rules(birth_date=sent) == [("birth-date-ill-formed", "W", "PID-7")]
 
+    @pytest.mark.parametrize("sent", ["19590000", "19590100", "195900", "19590023", "19590000000000"])
+    def test_zeros_have_words_of_their_own(self, sent: str) -> None:
+        assert person(birth_date=sent).traits.birth_date is None
+        assert rules(birth_date=sent) == [("birth-date-with-zeros", "W", "PID-7")]
 
-class TestBirthPlace:
-    """IHE France, Constraints on HL7 data types 1.8.2 §N.6: the COG stands in XAD-9 of the address of type BDL."""
 
-    HOME = "1 RUE HAUTE^^RENNES^^35000^FRA^H^^35238"
+class TestSex:
+    """IHE PAM FR 2.11.2 §6.6.5, §8.5.12: M, F, U; O was removed in 2.11, I is the word of the RNIV."""
 
-    @pytest.mark.parametrize(
-        ("addresses", "code", "at"),
-        [
-            ([BIRTH_PLACE], "44109", "PID-11.9"),
-            ([HOME, BIRTH_PLACE], "44109", "PID-11[2].9"),
-            ([HOME], None, "PID-11"),
-            (["^^NANTES^^44000^FRA^BDL"], None, "PID-11.9"),
-            (["^^NANTES^^44000^FRA^BDL", BIRTH_PLACE], "44109", "PID-11[2].9"),
-            (["^^NANTES^^44000^FRA^BR^^44109"], None, "PID-11"),
-            (["^^^^^ITA^BDL^^99127"], "99127", "PID-11.9"),
-        ],
-    )
-    def test_place(self, addresses: list[str], code: str | None, at: str) -> None:
-        made = person(addresses=addresses)
-        assert made.traits.birth_place_code == code
-        assert str(made.places[Trait.BIRTH_PLACE_CODE]) == at
+    @pytest.mark.parametrize("sex", ["M", "F", "U", "", '""', "A"])
+    def test_others_are_left_to_the_profile(self, sex: str) -> None:
+        assert rules(sex=sex, pid3=[IPP, ins_cx()]) == []
+
+    def test_o_is_of_an_older_profile_unless_an_ins_stands_beside_it(self) -> None:
+        assert rules(sex="O") == []
+        assert rules(sex="O", pid3=[IPP, ins_cx()]) == [("sex-other-with-ins", "W", "PID-8")]
+        assert person(sex="O").traits.sex == "O"
+
+    def test_i_is_not_of_hl7(self) -> None:
+        assert rules(sex="I") == [("sex-undetermined-as-i", "W", "PID-8")]
+        assert rules(sex="I", version="2.5") == []
+        assert person(sex="I").traits.sex == "I"
 
 
 class TestReliability:
@@ -375,6 +348,13 @@ class TestReliability:
     def test_nothing_and_two_quotes_say_nothing(self) -> None:
         assert person(codes=[]).reliability.codes == ()
         assert person(codes=['""', "", "PROV"]).reliability.codes == ("PROV",)
+
+    @pytest.mark.parametrize(
+        ("codes", "at"), [(["RECUP"], "PID-32"), (["QUAL"], "PID-32"), (["HOMA", "QUAL"], "PID-32[2]")]
+    )
+    def test_statuses_that_do_not_travel(self, codes: list[str], at: str) -> None:
+        assert rules(codes=codes) == [("status-never-sent", "W", at)]
+        assert person(codes=codes).reliability.declared is Declared.NONE
 
     def test_findings_come_along(self) -> None:
         assert rules(codes=["VALI", "PROV"]) == [("several-statuses", "W", "PID-32")]

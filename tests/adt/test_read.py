@@ -4,10 +4,11 @@ from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
 import pytest
-from people import ANNE, IPP, NEW_NIR, NIR, OLD_IPP, SENDER, adt, ins_cx, ipp, pid, sent
+from people import ANNE, HOSPITAL, IPP, NEW_NIR, NIR, OLD_IPP, SENDER, adt, ins_cx, ipp, pid, sent
 
 from pam_receiver.adt import persons_of
-from pam_receiver.adt.read import Reading, ReadingRules, read_event
+from pam_receiver.adt.read import Reading, read_event
+from pam_receiver.adt.reading_rules import ReadingRules
 from pam_receiver.hl7.er7 import Message
 from pam_receiver.hl7.header import read_header
 from pam_receiver.identity.identifiers import AssigningAuthority
@@ -130,6 +131,53 @@ class TestErrors:
         reading = read(adt("A31", pid(pid3=["100^^^CHU"], birth_date="19590230")))
         assert reading.event is not None
         assert [severity for _, severity, _, _ in rules(reading)] == ["W", "W"]
+
+
+class TestSettings:
+    """The settings of a source reach PID and MRG, in each event."""
+
+    ASKED = ReadingRules(
+        frozenset("P"),
+        ZoneInfo("Europe/Paris"),
+        accepted_authorities=frozenset({HOSPITAL}),
+        birth_place_components=(4,),
+    )
+    STRANGER = "300^^^CLINIQUE&1.2.250.1.999.88&ISO^PI"
+
+    @pytest.mark.parametrize("event", ["A31", "A01"])
+    def test_ipp_not_accepted(self, event: str) -> None:
+        reading = read(adt(event, pid(pid3=[self.STRANGER, IPP])), self.ASKED)
+        assert reading.event is not None
+        assert persons_of(reading.event)[0].identifiers[0].identifier.value == "100"
+        assert rules(reading) == [("authority-not-accepted", "W", 103, "PID-3.4")]
+
+    @pytest.mark.parametrize("event", ["A40", "A47"])
+    def test_in_mrg_1_it_is_no_usable_identifier(self, event: str) -> None:
+        reading = read(adt(event, pid(), f"MRG|{self.STRANGER}"), self.ASKED)
+        assert reading.event is None
+        assert [(rule, at) for rule, _, _, at in rules(reading)] == [
+            ("authority-not-accepted", "MRG-1.4"),
+            ("mrg-1-unusable", "MRG-1"),
+        ]
+
+    @pytest.mark.parametrize("event", ["A31", "A40", "A47"])
+    def test_birth_place_mapped(self, event: str) -> None:
+        reading = read(adt(event, pid(addresses=["^^NANTES^44109^^FRA^BDL"]), f"MRG|{OLD_IPP}"), self.ASKED)
+        assert reading.event is not None
+        assert persons_of(reading.event)[0].traits.birth_place_code == "44109"
+        assert rules(reading) == [("birth-place-mapped", "I", 0, "PID-11.4")]
+
+
+class TestWriting:
+    """HL7 v2.5 chapter 2: how a message is written is told with what it says."""
+
+    def test_comes_along(self) -> None:
+        reading = read(adt("A31", pid(names=["KERGUELEN &amp; LE GOFF^ANNE^^^^^L"])))
+        assert reading.event is not None
+        assert rules(reading) == [("xml-entity-in-value", "W", 102, "PID-5.1")]
+
+    def test_not_of_a_message_that_is_not_taken(self) -> None:
+        assert len(rules(read(adt("A24", pid(names=["KERGUELEN &amp; LE GOFF^ANNE^^^^^L"]))))) == 1
 
 
 class TestOriginalMode:

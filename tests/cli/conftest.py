@@ -19,7 +19,6 @@ import pytest
 from pam_receiver.cli import main, parts
 from pam_receiver.cli.morning import Scene, morning
 from pam_receiver.config import Settings
-from pam_receiver.profile.load import load_profiles
 from pam_receiver.receive import Incoming, Receiver
 from pam_receiver.store import Store, migrate
 
@@ -149,9 +148,8 @@ def receive(url: str, *messages: bytes) -> None:
     store = Store.open(url)
     receiver = Receiver(
         store,
-        profiles=load_profiles(),
+        sources=parts.make_sources(settings),
         policy=parts.make_policy(settings),
-        reading=parts.make_reading_rules(settings),
         answers=parts.make_answer_style(settings),
     )
     for raw in messages:

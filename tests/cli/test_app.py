@@ -99,7 +99,9 @@ class TestSettings:
 
 class TestExplain:
     def test_a_profile_that_cannot_be_trusted(self) -> None:
-        sentence, code = app.explain(ProfileError("pam_fr/2.11/x.toml", "field.usage", "unknown usage Q"), "en")
+        sentence, code = app.explain(
+            ProfileError("pam_fr/2.11/x.toml", "field.usage", "unknown usage Q", "usage Q inconnu"), "en"
+        )
         assert (sentence, code) == ("A profile cannot be read: pam_fr/2.11/x.toml: field.usage: unknown usage Q", 2)
 
     def test_an_unforeseen_failure_tells_class_and_place_never_its_text(

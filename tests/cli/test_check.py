@@ -1,14 +1,13 @@
 """check: findings of files, without a database, and its exit codes."""
 
+from datetime import datetime
 from pathlib import Path
 
 import pytest
 
-from pam_receiver.cli.check import Report
 from pam_receiver.cli.morning import Scene
-from pam_receiver.finding import ErrorCode, Rule, Severity
+from pam_receiver.cli.options import Start
 from pam_receiver.hl7.mllp import encode_frame
-from pam_receiver.receive import Checked
 
 from .conftest import Run
 
@@ -63,9 +62,6 @@ class TestExitCode:
         assert result.err == "none.hl7 cannot be read: No such file or directory.\n"
         assert "nothing to say" in result.out
 
-    def test_2_for_a_folder(self, run: Run, tmp_path: Path) -> None:
-        assert run("check", tmp_path).code == 2
-
     def test_2_without_any_hl7(self, run: Run, tmp_path: Path) -> None:
         file = tmp_path / "letter.txt"
         file.write_text("Dear colleague")
@@ -110,17 +106,6 @@ class TestBlocks:
         assert "1 MLLP block(s) without an end" in message["problem"]
 
 
-class TestOrder:
-    def test_findings_stand_as_in_the_ack(self) -> None:
-        severities = (Severity.I, Severity.W, Severity.E, Severity.W, Severity.E)
-        found = tuple(
-            Rule(f"rule-{number}", ErrorCode.TABLE_VALUE, severity, "fr", "en", "HL7 v2.5").at(None)
-            for number, severity in enumerate(severities)
-        )
-        report = Report(Path("x.hl7"), 1, Checked(findings=found, event="A28", control_id="1", unreadable=False))
-        assert [finding.rule for finding in report.findings] == ["rule-2", "rule-4", "rule-1", "rule-3", "rule-0"]
-
-
 class TestKindsOfFile:
     @pytest.mark.parametrize("end", [b"\r", b"\n", b"\r\n"])
     @pytest.mark.parametrize("framed", [False, True])
@@ -139,6 +124,125 @@ class TestKindsOfFile:
         file = tmp_path / "note.hl7"
         file.write_bytes(b"sent on Monday\r" + scenes[CLEAN].raw)
         assert run("check", file).err == f"{file}: 1 line(s) outside any message, skipped.\n"
+
+
+class TestFolders:
+    def test_all_files_below_in_the_order_of_their_names(self, run: Run, write: Write, tmp_path: Path) -> None:
+        raw = write(CLEAN).read_bytes()
+        folder = tmp_path / "capture"
+        for name in ("b/2.hl7", "b/1.hl7", "a.hl7", "c.txt", ".hidden/x.hl7", "b/.x.hl7"):
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            (folder / name).write_bytes(raw)
+        found = run("check", folder, "--json").json
+        assert [each["file"] for each in found] == [  # type: ignore[attr-defined]
+            str(folder / name) for name in ("a.hl7", "b/1.hl7", "b/2.hl7", "c.txt")
+        ]
+
+    def test_several_of_both(self, run: Run, write: Write, tmp_path: Path) -> None:
+        folder = tmp_path / "capture"
+        folder.mkdir()
+        file = write(CLEAN)
+        (folder / "x.hl7").write_bytes(file.read_bytes())
+        assert len(run("check", file, folder, file, "--json").json) == 3  # type: ignore[arg-type]
+
+    def test_one_without_any_file(self, run: Run, tmp_path: Path) -> None:
+        folder = tmp_path / "empty"
+        (folder / "below").mkdir(parents=True)
+        result = run("check", folder)
+        assert (result.code, result.err) == (2, f"{folder}: no file in this folder.\n")
+
+    def test_what_is_no_hl7_is_told_and_the_rest_is_checked(self, run: Run, write: Write, tmp_path: Path) -> None:
+        folder = tmp_path / "capture"
+        folder.mkdir()
+        (folder / "a.hl7").write_bytes(write(CLEAN).read_bytes())
+        (folder / "readme.txt").write_text("A capture.")
+        result = run("check", folder)
+        assert result.code == 2
+        assert "1 message(s), 0 error(s), 0 warning(s), 1 unreadable." in result.out
+
+
+class TestAcknowledgements:
+    """A capture of both directions holds the answers too: they are no part of the feed."""
+
+    def test_are_counted_and_not_checked(self, run: Run, write: Write, tmp_path: Path) -> None:
+        file = tmp_path / "both.hl7"
+        ack = b"MSH|^~\\&|R|D|GAM|X|20260302||ACK^A28^ACK|1|P|2.5\rMSA|AA|1\r"
+        file.write_bytes(ack + write(CLEAN).read_bytes() + ack)
+        result = run("check", file)
+        assert result.code == 0
+        assert result.err == "2 acknowledgement(s) (MSH-9: ACK) among the messages, not checked.\n"
+        assert "message 2: " in result.out
+        assert "1 message(s), 0 error(s)" in result.out
+
+
+class TestProfiles:
+    def test_another_profile_may_be_asked_for(self, run: Run, write: Write) -> None:
+        (message,) = run("check", write(CLEAN), "--profile", "pam", "--json").json  # type: ignore[misc]
+        assert message["profile"] == "pam"
+
+    def test_one_that_is_none(self, run: Run, write: Write) -> None:
+        result = run("check", write(CLEAN), "--profile", "pam_xx/9")
+        assert result.code == 2
+        assert result.err.startswith("--profile: ")
+
+    def test_an_overlay_counts(self, run: Run, write: Write, tmp_path: Path) -> None:
+        overlay = tmp_path / "strict.toml"
+        overlay.write_text('[overlay]\ntitle = "x"\n\n[[grade]]\nrule = "ins-without-vali"\nseverity = "E"\n')
+        file = write("ins-non-verifie")
+        assert run("check", file, "--environment", "test").code == 0
+        assert run("check", file, "--environment", "test", "--overlay", overlay).code == 1
+
+
+class TestJournal:
+    """--against-journal is another command behind the same name: its options are kept apart."""
+
+    @pytest.mark.parametrize("words", [["x.hl7"], ["--totals"], ["--report", "r.html"], ["--unmask"]])
+    def test_reads_no_file_and_writes_none(self, run: Run, words: list[str]) -> None:
+        result = run("check", "--against-journal", *words)
+        assert (result.code, result.err.partition(" ")[0]) == (2, "--against-journal")
+
+    @pytest.mark.parametrize("words", [["--since", "2026-03-02"], ["--database", "sqlite:///x.db"]])
+    def test_its_options_go_with_it(self, run: Run, write: Write, words: list[str]) -> None:
+        result = run("check", write(CLEAN), *words)
+        assert (result.code, result.err) == (2, "--since and --database go with --against-journal.\n")
+
+    def test_nothing_at_all_is_a_question(self, run: Run) -> None:
+        result = run("check", "--lang", "fr")
+        assert result.code == 2
+        assert result.err.startswith("Indiquez des fichiers")
+
+    @pytest.mark.parametrize(
+        ("word", "since"),
+        [
+            (None, None),
+            ("2026-03-02", "2026-03-01T23:00:00+00:00"),
+            ("2026-03-02T08:00", "2026-03-02T07:00:00+00:00"),
+            ("2026-03-02T08:00:00Z", "2026-03-02T08:00:00+00:00"),
+        ],
+    )
+    def test_what_is_asked_for_is_handed_on(
+        self, run: Run, monkeypatch: pytest.MonkeyPatch, word: str | None, since: str | None
+    ) -> None:
+        asked: dict[str, object] = {}
+
+        def check_journal(start: Start, **more: object) -> None:
+            asked.update(more, database=start.settings.database)
+
+        monkeypatch.setattr("pam_receiver.cli.rehearse.check_journal", check_journal)
+        words = ["--profile", "pam", "--database", "sqlite:///x.db", "--json", *(["--since", word] if word else [])]
+        assert run("check", "--against-journal", *words).code == 0
+        assert asked == {
+            "profile": "pam",
+            "overlay": None,
+            "since": datetime.fromisoformat(since) if since else None,
+            "as_json": True,
+            "database": "sqlite:///x.db",
+        }
+
+    @pytest.mark.parametrize("word", ["yesterday", "2026-13-01", "20260302T99"])
+    def test_a_date_that_is_none(self, run: Run, word: str) -> None:
+        result = run("check", "--against-journal", "--since", word)
+        assert (result.code, result.err.startswith(f"--since: {word} is not a date")) == (2, True)
 
 
 class TestSettings:
@@ -168,6 +272,9 @@ class TestJson:
             "message": 1,
             "event": "A28",
             "control_id": "MATIN021",
+            "ack": "AE",
+            "profile": "pam_fr/2.11",
+            "source": None,
             "unreadable": False,
             "problem": None,
         }

@@ -1,13 +1,23 @@
 """Files as people keep them: any ends of line, one or many messages, framed or not."""
 
 import time
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pam_receiver.cli.files import FileContent, read_content, split_messages
+from pam_receiver.cli.files import (
+    FileContent,
+    Splitter,
+    find_files,
+    find_problems,
+    is_acknowledgement,
+    read_content,
+    read_messages,
+    split_messages,
+)
 from pam_receiver.hl7.mllp import encode_frame
 
 ONE = b"MSH|^~\\&|GAM\rEVN||2026\rPID|1\r"
@@ -67,6 +77,126 @@ class TestFramed:
         assert split_messages(b"\x0b" * 1_000_000).messages == ()
         assert split_messages(b"\x0b" * 1_000_000 + ONE + b"\x1c\r").messages == (ONE,)
         assert time.monotonic() - began < 5  # one VT after the other, it took minutes
+
+
+class TestMixed:
+    def test_lines_count_up_to_the_first_block(self) -> None:
+        assert split_messages(ONE + encode_frame(TWO) + ONE).messages == (ONE, TWO)
+
+
+def cut(data: bytes, places: list[int]) -> Splitter:
+    """Feed the bytes cut at these places; the messages are kept in ``messages``."""
+    splitter = Splitter()
+    bounds = [0, *sorted(place % (len(data) + 1) for place in places), len(data)]
+    pieces = [data[begin:end] for begin, end in pairwise(bounds)]
+    splitter.messages = [m for piece in pieces for m in splitter.feed(piece)] + splitter.finish()  # type: ignore[attr-defined]
+    return splitter
+
+
+PARTS = st.lists(
+    st.sampled_from(
+        [
+            ONE,
+            TWO,
+            encode_frame(ONE),
+            encode_frame(TWO)[:-1],
+            b"\x0b" + TWO,
+            b"\x0b\r\n\xef\xbb\xbf" + ONE + b"\x1c\r",
+            b"\x0b\x1c\r",
+            b"FHS|^~\\&\r\n",
+            b"\r",
+            b"\n",
+            b"\x0b",
+            b"\x0b \x0bM",
+            b"\xef\xbb\xbf",
+            b"note\r\n",
+            b"OBX|1\x0bMS|\r",
+        ]
+    ),
+    max_size=6,
+)
+
+
+class TestAnyCut:
+    """The same bytes give the same messages however they come."""
+
+    @given(PARTS, st.lists(st.integers(0, 500), max_size=8))
+    def test_gives_the_same(self, parts: list[bytes], places: list[int]) -> None:
+        data = b"".join(parts)
+        whole, pieces = cut(data, []), cut(data, places)
+        for name in ("messages", "count", "stray", "bare", "unfinished"):
+            assert getattr(pieces, name) == getattr(whole, name), name
+
+    @given(PARTS)
+    def test_byte_by_byte_too(self, parts: list[bytes]) -> None:
+        data = b"".join(parts)
+        assert cut(data, list(range(len(data)))).messages == cut(data, []).messages  # type: ignore[attr-defined]
+
+
+class TestBound:
+    """What has no end is not held in memory."""
+
+    @pytest.mark.parametrize(
+        ("data", "count"),
+        [
+            (ONE + TWO + b"x" * 300, 1),
+            (ONE + TWO + b"OBX|1\r" * 60, 1),
+            (encode_frame(ONE) + b"\x0b" + TWO + b"OBX|1\r" * 60, 1),
+            (b"x" * 300, 0),
+        ],
+    )
+    def test_a_message_without_end_ends_the_reading(self, data: bytes, count: int) -> None:
+        splitter = Splitter(most_bytes=200)
+        messages = [message for byte in data for message in splitter.feed(bytes([byte]))]
+        assert (splitter.is_too_large, splitter.count, len(messages)) == (True, count, count)
+        assert splitter.finish() == []
+        assert "more than 16 MiB" in find_problems("x", splitter, "en")[0].text
+
+    def test_a_file_is_given_message_by_message(self, tmp_path: Path) -> None:
+        file = tmp_path / "many.hl7"
+        file.write_bytes(encode_frame(ONE) * 20_000)
+        read: list[int] = []
+        splitter = Splitter()
+        messages = read_messages(file, splitter, on_read=read.append)
+        assert next(messages) == ONE
+        assert splitter.count < 20_000
+        assert sum(1 for _ in messages) == 19_999
+        assert sum(read) == file.stat().st_size
+
+
+class TestFindFiles:
+    def test_names_are_those_below_the_folder(self, tmp_path: Path) -> None:
+        folder = tmp_path / "capture"
+        (folder / "a").mkdir(parents=True)
+        (folder / "a" / "1.hl7").write_bytes(ONE)
+        found = list(find_files([folder, folder / "a" / "1.hl7", Path("none"), Path("-")]))
+        assert [name for _, name in found] == ["capture/a/1.hl7", "1.hl7", "none", "-"]
+
+    def test_links_to_folders_are_not_followed(self, tmp_path: Path) -> None:
+        (tmp_path / "one.hl7").write_bytes(ONE)
+        (tmp_path / "round").symlink_to(tmp_path)
+        (tmp_path / "link.hl7").symlink_to(tmp_path / "one.hl7")
+        (tmp_path / "dead.hl7").symlink_to(tmp_path / "none")
+        assert [path.name for path, _ in find_files([tmp_path])] == ["link.hl7", "one.hl7"]
+
+    def test_some_may_be_left_out(self, tmp_path: Path) -> None:
+        (tmp_path / "one.hl7").write_bytes(ONE)
+        (tmp_path / "report.html").write_bytes(b"")
+        without = [(tmp_path / "report.html").resolve()]
+        assert [path.name for path, _ in find_files([tmp_path], without=without)] == ["one.hl7"]
+
+
+class TestAcknowledgement:
+    @pytest.mark.parametrize(
+        ("msh_9", "is_one"),
+        [("ACK", True), ("ACK^A28^ACK", True), ("ADT^A28", False), ("ACKNOWLEDGE", False), ("", False)],
+    )
+    def test_is_told_by_its_header(self, msh_9: str, is_one: bool) -> None:
+        assert is_acknowledgement(f"MSH|^~\\&|A|B|C|D|||{msh_9}|1|P|2.5\rMSA|AA\r".encode()) is is_one
+
+    def test_a_header_cut_short_is_none(self) -> None:
+        assert is_acknowledgement(b"MSH|^~\\&|A\r") is False
+        assert is_acknowledgement(b"MSH\r") is False
 
 
 class TestOthers:

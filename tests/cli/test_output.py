@@ -1,6 +1,7 @@
 """What a person gets: aligned text when piped, tables on a terminal, and nothing a terminal would obey."""
 
 import io
+import re
 import sys
 
 import pytest
@@ -36,6 +37,15 @@ class TestTerminal:
         output.print_table(["IPP", "Name"], [["100", "[red]KERGUELEN[/red]"]])
         assert "─" in terminal.getvalue()
         assert "[red]KERGUELEN[/red]" in terminal.getvalue()
+
+    def test_a_narrow_one_folds_a_value_and_cuts_nothing(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        terminal = Terminal()
+        monkeypatch.setattr(sys, "stdout", terminal)
+        monkeypatch.setenv("COLUMNS", "30")
+        output.print_table(["Message", "Rule"], [["01a20fe4-04e9-76ca-9df4-c47fd502dff0", "qualified-trait-missing"]])
+        assert "…" not in terminal.getvalue()
+        columns = [re.split(r" {2,}", line.strip()) for line in terminal.getvalue().splitlines() if line.strip(" ─")]
+        assert "".join(line[0] for line in columns[1:]) == "01a20fe4-04e9-76ca-9df4-c47fd502dff0"
 
     @pytest.mark.parametrize("sign", ["\x1b", "\x07", "\x00", "\r", "\x9b", "\u202e"])
     def test_never_obeys_a_value(self, sign: str, capsys: pytest.CaptureFixture[str]) -> None:

@@ -15,6 +15,12 @@ ANNE_INS = "259014410900036"
 
 
 class TestShow:
+    def test_an_identity_is_found_by_its_id(self, run: Run, morning_url: str) -> None:
+        by_ipp = run("show", "100", "--json", "--database", morning_url).json
+        assert isinstance(by_ipp, dict)
+        assert run("show", by_ipp["id"], "--json", "--database", morning_url).json == by_ipp
+        assert run("show", by_ipp["id"], "--authority", "CHU-LYRE", "--database", morning_url).code == 1
+
     def test_json_is_the_contract(self, run: Run, morning_url: str) -> None:
         result = run("show", "100", "--json", "--database", morning_url)
         shown = result.json
@@ -52,10 +58,11 @@ class TestShow:
                 }
             ],
             "absorbed": [run("show", "101", "--json", "--database", morning_url).json["id"]],  # type: ignore[index]
+            "birth_place": {"code": "44109", "name": "Nantes", "standing": "current"},
         }
         assert list(shown) == [
             *("active", "merged_into", "version", "status", "attributes", "reliability_codes", "ins", "traits"),
-            *("used_family_name", "used_given_name", "identifiers", "absorbed"),
+            *("used_family_name", "used_given_name", "identifiers", "absorbed", "birth_place"),
         ]
 
     def test_an_ins_finds_its_identity(self, run: Run, morning_url: str) -> None:
@@ -84,6 +91,40 @@ class TestShow:
         assert "Nom de naissance         KERGUELEN" in french
         assert "Birth name              KERGUELEN" in english
         assert f"{ANNE_INS} (NIR, 1.2.250.1.213.1.4.10)" in french
+
+    def test_a_birth_place_has_its_name(self, run: Run, morning_url: str) -> None:
+        assert "Birth place (COG)       44109 Nantes\n" in run("show", "100", "--database", morning_url).out
+
+    @pytest.mark.parametrize(
+        ("code", "french", "english", "standing"),
+        [
+            ("75050", "75050 Nanterre (ancien code)", "75050 Nanterre (former code)", "former"),
+            ("91352", "91352 (dans aucune liste)", "91352 (in no list)", "plausible"),
+            ("99999", "99999 (lieu inconnu)", "99999 (unknown place)", "unknown"),
+        ],
+    )
+    def test_a_birth_place_code_that_is_not_of_today_says_so_in_show_and_history(
+        self, code: str, french: str, english: str, standing: str, run: Run, tmp_path: Path, scenes: dict[str, Scene]
+    ) -> None:
+        url = f"sqlite:///{tmp_path / 'places.db'}"
+        migrate.upgrade(url)
+        changed = scenes["doublon"].raw.replace(b"ADT^A28", b"ADT^A31").replace(b"44109", code.encode())
+        receive(url, scenes["creation"].raw, changed.replace(b"||101^^^", b"||100^^^"))
+        assert f"Lieu de naissance (COG)  {french}\n" in run("show", "100", "--lang", "fr", "--database", url).out
+        assert f"Birth place (COG)       {english}\n" in run("show", "100", "--lang", "en", "--database", url).out
+        assert f"Birth place (COG): 44109 Nantes → {english}" in run("history", "100", "--database", url).out
+        shown = run("show", "100", "--json", "--database", url).json
+        assert isinstance(shown, dict)
+        assert (shown["birth_place"]["code"], shown["birth_place"]["standing"]) == (code, standing)
+
+    def test_no_birth_place_is_null(self, run: Run, tmp_path: Path, scenes: dict[str, Scene]) -> None:
+        url = f"sqlite:///{tmp_path / 'places.db'}"
+        migrate.upgrade(url)
+        receive(url, scenes["creation"].raw.replace(b"^^NANTES^^^FRA^BDL^^44109", b""))
+        assert "Birth place (COG)       -\n" in run("show", "100", "--lang", "en", "--database", url).out
+        shown = run("show", "100", "--json", "--database", url).json
+        assert isinstance(shown, dict)
+        assert shown["birth_place"] is None
 
     def test_an_authority_picks_by_universal_id_or_namespace(self, run: Run, morning_url: str) -> None:
         for name in ("1.2.250.1.999.77", "CHU-LYRE"):

@@ -47,6 +47,12 @@ def get(address: object, path: str) -> tuple[int, str]:
         return answer.status, answer.read().decode()
 
 
+def free_port() -> int:
+    """A port that was free a moment ago."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return int(server.getsockname()[1])
+
+
 class TestServe:
     def test_creates_its_file_keeps_what_it_acknowledges_and_ends_with_0(
         self, serve: Serve, run: Run, scenes: dict[str, Scene], tmp_path: Path
@@ -94,6 +100,26 @@ class TestServe:
         assert asyncio.run(exchange(split_address(ready["mllp"]), scenes["creation"].raw)) == ["AR"]
         assert (tmp_path / "house.db").exists()
 
+    def test_a_source_has_its_port_its_rules_and_its_name(
+        self, serve: Serve, scenes: dict[str, Scene], tmp_path: Path
+    ) -> None:
+        port = free_port()
+        config = tmp_path / "house.toml"
+        config.write_text(
+            'environment = "test"\nhttp = "127.0.0.1:0"\ndatabase = "sqlite:///house.db"\n'
+            f'[[source]]\nname = "recette"\nport = {port}\nprocessing_ids = "D"\n'
+        )
+        daemon = serve("--config", str(config))
+        assert daemon.wait_for("source.listening")["source"] == "recette"
+        ready = daemon.wait_for("serve.ready")
+        assert asyncio.run(exchange(split_address(ready["mllp"]), scenes["creation"].raw)) == ["AA"]
+        assert "source" not in daemon.wait_for("message.answered")
+        assert asyncio.run(exchange(("127.0.0.1", port), scenes["qualification"].raw)) == ["AR"]
+        assert daemon.wait_for("message.answered")["source"] == "recette"
+        metrics = get(ready["http"], "/metrics")[1]
+        assert 'pam_receiver_source_messages_total{ack="AR",source="recette"} 1.0' in metrics
+        assert daemon.end() == 0
+
     def test_warns_when_names_would_cross_a_network_in_clear(self, serve: Serve, sqlite_url: str) -> None:
         daemon = serve("--database", sqlite_url, "--http", "off", "--mllp", "0.0.0.0:0")
         assert daemon.wait_for("mllp.without_tls")["level"] == "WARNING"
@@ -122,6 +148,37 @@ class TestRefusesToStart:
         assert result.err.endswith(
             f"Cannot listen on {address}: Address already in use. Choose another address ({option}).\n"
         )
+
+    def test_a_port_of_a_source_that_is_taken(self, run: Run, sqlite_url: str, tmp_path: Path) -> None:
+        config = tmp_path / "house.toml"
+        with socket.create_server(("127.0.0.1", 0)) as taken:
+            port = taken.getsockname()[1]
+            config.write_text(f'[[source]]\nname = "chu-x"\nport = {port}\n')
+            words = ("--config", config, "--database", sqlite_url, "--mllp", "127.0.0.1:0", "--http", "off")
+            result = run("serve", *words)
+        assert result.code == 2
+        assert result.err.endswith(
+            f"Cannot listen on 127.0.0.1:{port}: Address already in use. "
+            "Choose another address (port, [[source]] chu-x).\n"
+        )
+
+    @pytest.mark.parametrize(
+        ("line", "said"),
+        [
+            ('profile = "pam_fr/0.1"', "profile ([[source]] chu-x, file {}): pam_fr/0.1: "),
+            ('overlay = "none.toml"', "overlay ([[source]] chu-x, file {}): none.toml: "),
+            ('charset = "EBCDIC"', "Value 'EBCDIC' refused for charset ([[source]] chu-x, file {})."),
+        ],
+    )
+    def test_a_source_that_cannot_be_followed_before_anything_is_done(
+        self, line: str, said: str, run: Run, tmp_path: Path
+    ) -> None:
+        config = tmp_path / "house.toml"
+        config.write_text(f'database = "sqlite:///house.db"\n[[source]]\nname = "chu-x"\nport = 1\n{line}\n')
+        result = run("serve", "--config", config)
+        assert result.code == 2
+        assert said.format(config) in result.err
+        assert not (tmp_path / "house.db").exists()
 
     def test_a_schema_newer_than_the_code(self, run: Run, sqlite_url: str) -> None:
         connection = sqlite3.connect(sqlite_url.removeprefix("sqlite:///"))

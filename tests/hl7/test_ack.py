@@ -195,7 +195,7 @@ class TestErr:
     def test_every_rule_of_the_wire_fits_its_field(self) -> None:
         samples = {"count": 999_999, "errors": 999_999, "limit": 1 << 30, "offset": 1 << 30, "line": 999_999}
         for rule in (value for value in vars(rules).values() if isinstance(value, Rule)):
-            finding = rule.at(sign="0x1C", charset="UNICODE UTF-8", **samples)
+            finding = rule.at(sign="0x1C", charset="UNICODE UTF-8", read="UNICODE UTF-8", **samples)
             assert max(len(finding.fr), len(finding.en)) <= 240, rule.id
 
 

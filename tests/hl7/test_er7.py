@@ -212,6 +212,66 @@ class TestCharset:
         assert message.encoding == "iso8859-1"
 
 
+class TestCharsetOfSource:
+    """IHE PAM FR 2.11.2 §6.1: a sender whose MSH-18 is known to be wrong is read in the set that it writes in."""
+
+    @pytest.mark.parametrize("charset", ["8859/15", "", '""'])
+    def test_what_msh_18_says_too_or_leaves_open_is_silent(self, charset: str) -> None:
+        message = parse_message(adt(charset), charset="8859/15")
+        assert (message.encoding, said(message)) == ("iso8859-15", [])
+        assert "SOLÈNE" in message.segments[2].text
+
+    @pytest.mark.parametrize("charset", ["8859/1", "UNICODE UTF-8", "ASCII", "WINDOWS-1252"])
+    def test_another_set_in_msh_18_is_not_followed_and_said(self, charset: str) -> None:
+        message = parse_message(adt(charset), charset="8859/15")
+        assert (message.encoding, said(message)) == ("iso8859-15", [("charset-of-source", "W")])
+        assert message.findings[0].at == Location("MSH", 1, 18)
+        assert "8859/15" in message.findings[0].fr
+        assert "SOLÈNE" in message.segments[2].text
+
+    @pytest.mark.parametrize(("charset", "rules"), [("8859/1", []), ("EBCDIC", [("charset-of-source", "W")])])
+    def test_plain_ascii_is_the_same_in_each_known_set(self, charset: str, rules: list[tuple[str, str]]) -> None:
+        assert said(parse_message(adt(charset, body=EVN), charset="UNICODE UTF-8")) == rules
+
+    def test_bytes_that_are_in_the_announced_set_alone_are_read_in_that_one(self) -> None:
+        message = parse_message(adt("8859/15"), charset="UNICODE UTF-8")
+        assert (message.encoding, said(message)) == ("iso8859-15", [("charset-not-of-source", "W")])
+        assert "UNICODE UTF-8" in message.findings[0].en
+        assert "8859/15" in message.findings[0].en
+
+    @pytest.mark.parametrize("charset", ["", "UNICODE UTF-8", "ASCII", "EBCDIC"])
+    def test_bytes_that_neither_reads_are_refused(self, charset: str) -> None:
+        raw = adt(charset)
+        with pytest.raises(Unreadable) as caught:
+            parse_message(raw, charset="UNICODE UTF-8")
+        (finding,) = caught.value.findings
+        assert (finding.rule, finding.severity) == ("charset-mismatch", Severity.E)
+        assert f"octet {raw.index(0xC8) + 1})" in finding.fr
+
+    @pytest.mark.parametrize("charset", ["8859/1", ""])
+    def test_utf8_in_a_source_said_to_write_8859_is_said(self, charset: str) -> None:
+        message = parse_message(adt(charset, codec="utf-8", body="NTE|1||été\r"), charset="8859/1")
+        assert (message.encoding, said(message)) == ("iso8859-1", [("charset-doubtful", "W")])
+
+    @pytest.mark.parametrize(
+        ("charset", "rule"), [("8859/15~UNICODE UTF-8", "charset-repeated"), ("utf-8", "charset-nickname")]
+    )
+    def test_the_form_of_msh_18_is_judged_all_the_same(self, charset: str, rule: str) -> None:
+        known = "UNICODE UTF-8" if charset == "utf-8" else "8859/15"
+        codec = "utf-8" if charset == "utf-8" else "iso8859-15"
+        assert said(parse_message(adt(charset, codec=codec), charset=known)) == [(rule, "W")]
+
+    @settings(max_examples=100, deadline=None)
+    @given(st.binary(max_size=60), st.sampled_from(["8859/1", "8859/15", "UNICODE UTF-8"]))
+    def test_any_bytes_are_read_in_it_or_refused(self, body: bytes, charset: str) -> None:
+        try:
+            message = parse_message(msh("").encode() + b"NTE|1||" + body, charset=charset)
+        except Unreadable:
+            assert charset == "UNICODE UTF-8"  # the others have a sign for each byte
+            return
+        assert message.encoding == {"8859/1": "iso8859-1", "8859/15": "iso8859-15"}.get(charset, "utf-8")
+
+
 class TestControlCharacters:
     """HL7 v2.5 chapter 2: values are displayable characters."""
 

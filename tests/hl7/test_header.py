@@ -5,8 +5,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pam_receiver.hl7.er7 import parse_message
-from pam_receiver.hl7.header import Header, read_header, read_header_loosely
-from pam_receiver.hl7.separators import STANDARD, Separators
+from pam_receiver.hl7.header import Header, read_header, read_header_loosely, read_sender_loosely
+from pam_receiver.hl7.separators import STANDARD, Separators, unescape
 
 MSH = (
     "MSH|^~\\&|GAM^1.2.250.1.999.1^ISO|CHU-LYRE|PAM|DMN|20250102101112.123+0100||ADT^A28^ADT_A05|MSG\\T\\1|T|2.5^FRA^2.11"
@@ -112,3 +112,38 @@ class TestReadHeaderLoosely:
     def test_no_bytes_make_it_fail(self, raw: bytes, with_msh: bool) -> None:
         found = read_header_loosely(b"MSH|" + raw if with_msh else raw)
         assert found is None or found.separators.field
+
+
+class TestSenderLoosely:
+    """MSH-3.1 and MSH-4.1, for whoever must know the sender before anything else is read."""
+
+    @pytest.mark.parametrize(
+        ("raw", "sender"),
+        [
+            (b"MSH|^~\\&|GAM|CHU-LYRE|PAM\r", ("GAM", "CHU-LYRE")),
+            (b"\xef\xbb\xbf\r\nMSH|^~\\&| GAM ^1.2^ISO|CHU-LYRE^1.2^ISO\nPID|x", ("GAM", "CHU-LYRE")),
+            (b"MSH|^~\\&|A\\T\\B|", ("A&B", "")),
+            (b"MSH|^~\\&|GAM", ("GAM", "")),
+            (b"MSH|^~\\&", ("", "")),
+            (b"MSH$%~\\&$GAM%x$CHU", ("GAM", "CHU")),
+            (b"MSH||GAM^x|CHU", ("GAM", "CHU")),
+            ("MSH|^~\\&|GAM|HÔPITAL|".encode(), ("GAM", "HÔPITAL")),
+            ("MSH|^~\\&|GAM|HÔPITAL|".encode("iso8859-15"), ("GAM", "HÔPITAL")),
+            (b"", ("", "")),
+            (b"PID|^~\\&|GAM|CHU", ("", "")),
+            (b"MSH", ("", "")),
+        ],
+    )
+    def test_what_can_be_read(self, raw: bytes, sender: tuple[str, str]) -> None:
+        assert read_sender_loosely(raw) == sender
+
+    @settings(max_examples=200, deadline=None)
+    @given(st.binary(max_size=60), st.sampled_from([b"", b"MSH", b"MSH|^~\\&|"]))
+    def test_no_bytes_make_it_fail_and_the_whole_header_says_the_same(self, rest: bytes, start: bytes) -> None:
+        found = read_header_loosely(start + rest)
+        read = read_sender_loosely(start + rest)
+        if found is None:
+            assert read == ("", "")
+        elif found.separators.component:
+            whole = [unescape(each.split(found.separators.component)[0], found.separators) for each in found.sender]
+            assert list(read) == [each.strip() for each in whole]

@@ -14,6 +14,8 @@ from pam_receiver.identity.identifiers import (
     distinct,
     has_right_key,
     is_well_formed,
+    lacks_key,
+    looks_like_nir,
 )
 
 
@@ -138,6 +140,28 @@ class TestMatricule:
     )
     def test_ill_formed(self, matricule: str) -> None:
         assert not is_well_formed(matricule)
+
+    @pytest.mark.parametrize(
+        ("matricule", "lacks"),
+        [("2590144109033", True), ("185022A004012", True), ("259014410903303", False), ("259014410903", False)],
+    )
+    def test_without_its_key(self, matricule: str, lacks: bool) -> None:
+        assert lacks_key(matricule) is lacks
+
+    @pytest.mark.parametrize(
+        ("text", "looks"),
+        [
+            ("259014410903303", True),
+            ("2590144109033", True),
+            ("2 59 01 44 109 033 03", True),
+            ("1 85 02 2A 004 012", True),
+            ("", False),
+            ("7000101", False),
+            ("2590144109033X", False),
+        ],
+    )
+    def test_looks_like_a_nir(self, text: str, looks: bool) -> None:
+        assert looks_like_nir(text) is looks
 
     @pytest.mark.parametrize("matricule", ["259014410903303", "185022A00401222", "185022B00401249"])
     def test_right_key_corsica_included(self, matricule: str) -> None:

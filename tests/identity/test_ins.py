@@ -66,7 +66,13 @@ class TestEnvironment:
 class TestMatricule:
     """IHE PAM FR 2.11.2 §6.6.1: 15 characters; a wrong key or a disagreement is only said."""
 
-    @pytest.mark.parametrize("matricule", ["2590144109033", "25901441090330X", "259014410903303 "])
+    @pytest.mark.parametrize("matricule", ["2590144109033", "185022A004012"])
+    def test_without_its_key_it_is_left_out(self, matricule: str) -> None:
+        admitted = admit(Ins(matricule, NIR_OID))
+        assert (admitted.ins, rules(admitted)) == (None, [("ins-without-key", "W")])
+        assert matricule not in admitted.findings[0].fr + admitted.findings[0].en
+
+    @pytest.mark.parametrize("matricule", ["259014410903", "25901441090330X", "259014410903303 "])
     def test_ill_formed_is_left_out(self, matricule: str) -> None:
         admitted = admit(Ins(matricule, NIR_OID))
         assert (admitted.ins, rules(admitted)) == (None, [("ins-ill-formed", "W")])
@@ -91,11 +97,11 @@ class TestMatricule:
             ({"birth_place_code": "35238"}, ("le lieu de naissance", "birth place")),
         ],
     )
-    def test_disagreement_is_a_warning_that_says_with_what(
+    def test_disagreement_is_told_for_information_and_says_with_what(
         self, changes: dict[str, str], words: tuple[str, str]
     ) -> None:
         (finding,) = check_ins(NIR, with_traits(**changes), None)
-        assert (finding.rule, finding.severity) == ("ins-disagrees-with-traits", "W")
+        assert (finding.rule, finding.severity) == ("ins-disagrees-with-traits", "I")
         assert words[0] in finding.fr
         assert words[1] in finding.en
 

@@ -149,9 +149,21 @@ def codes_of(traits: StrictTraits) -> list[str]:
 class TestBirthPlaceCode:
     """IHE France, Constraints on HL7 data types 1.8.2 §N.6: COG of the commune, of the country for a birth abroad."""
 
-    @pytest.mark.parametrize("code", ["44109", "2A004", "2B033", "01001", "97411", "98818", "99101", "99999"])
-    def test_well_formed(self, code: str) -> None:
+    @pytest.mark.parametrize("code", ["44109", "2A004", "2B033", "01001", "97411", "98818", "99101"])
+    def test_a_code_of_today_is_right(self, code: str) -> None:
         assert check_birth_place(with_traits(birth_place_code=code), PLACES) == ()
+
+    @pytest.mark.parametrize("code", ["20004", "75050", "01340", "99115"])
+    def test_so_is_one_of_the_time_of_birth(self, code: str) -> None:
+        assert check_birth_place(with_traits(birth_place_code=code), PLACES) == ()
+
+    def test_and_the_one_for_an_unknown_place(self) -> None:
+        assert check_birth_place(with_traits(birth_place_code="99999"), PLACES) == ()
+
+    @pytest.mark.parametrize("code", ["91352", "44000", "99996"])
+    def test_a_code_in_no_list_is_told_for_information(self, code: str) -> None:
+        (finding,) = check_birth_place(with_traits(birth_place_code=code), PLACES)
+        assert (finding.rule, finding.severity, str(finding.at)) == ("birth-place-code-not-listed", "I", "PID-11.9")
 
     @pytest.mark.parametrize("code", ["4410", "441090", "2C004", "00123", "NANTES", "96001", "97911", "44 10", "2a004"])
     def test_ill_formed_is_a_warning(self, code: str) -> None:

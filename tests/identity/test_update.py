@@ -302,17 +302,20 @@ class TestEnvironment:
 class TestMatricule:
     """IHE PAM FR 2.11.2 §6.6.1: what is wrong with a matricule never refuses the message."""
 
-    def test_ill_formed_is_left_out(self) -> None:
+    @pytest.mark.parametrize(
+        ("matricule", "rule"), [("2590144109033", "ins-without-key"), ("259014410903", "ins-ill-formed")]
+    )
+    def test_ill_formed_is_left_out(self, matricule: str, rule: str) -> None:
         one = House()
-        decision = one.accept(a28(who("100", ins=[Ins("2590144109033", NIR_OID)])))
+        decision = one.accept(a28(who("100", ins=[Ins(matricule, NIR_OID)])))
         assert (one.of("100").ins, one.of("100").status) == (None, "validee")
-        assert graded(decision) == [("ins-ill-formed", "W")]
+        assert graded(decision) == [(rule, "W")]
 
     def test_wrong_key_and_disagreement_are_taken(self) -> None:
         one, ins = House(), Ins("159014410903399", NIR_OID)
         decision = one.accept(a28(who("100", ins=[ins])))
         assert one.of("100").ins == ins
-        assert graded(decision) == [("ins-key-wrong", "W"), ("ins-disagrees-with-traits", "W")]
+        assert graded(decision) == [("ins-key-wrong", "W"), ("ins-disagrees-with-traits", "I")]
 
 
 class TestChangeOfIns:

@@ -48,6 +48,7 @@ class EchoReceiver:
         self.padding = 0  # of each ACK
         self.tries = 0
         self.kept: list[bytes] = []
+        self.ports: list[int | None] = []
         self.heads: list[bytes] = []
 
     @property
@@ -59,6 +60,7 @@ class EchoReceiver:
         if self.broken_by in [control_id(incoming.raw) for incoming in batch]:
             raise ValueError(SECRET)
         self.kept += [incoming.raw for incoming in batch]
+        self.ports += [incoming.port for incoming in batch]
         return tuple(self._answer(incoming.raw, "AA" if incoming.raw else "AR") for incoming in batch)
 
     def receive_oversize(self, incoming: Incoming) -> Outcome:
@@ -97,9 +99,9 @@ class House:
     metrics: Metrics
     clients: list["Client"] = field(default_factory=list)
 
-    async def connect(self, sock: socket.socket | None = None) -> "Client":
+    async def connect(self, sock: socket.socket | None = None, *, address: tuple[str, int] | None = None) -> "Client":
         if sock is None:
-            reader, writer = await asyncio.open_connection(*self.listener.address)
+            reader, writer = await asyncio.open_connection(*(address or self.listener.address))
         else:
             sock.setblocking(False)
             await asyncio.get_running_loop().sock_connect(sock, self.listener.address)

@@ -261,3 +261,45 @@ class TestShutdown:
                 second.stop_accepting()
 
         wire.run(scenario)
+
+
+class TestSeveralPorts:
+    """One listener on the ports of all sources."""
+
+    def test_it_takes_messages_on_several_ports_and_says_by_which(self, wire: Any) -> None:
+        async def scenario() -> None:
+            async with wire.running(max_connections=2) as house:
+                await house.listener.start(0)
+                first, second = house.listener.addresses
+                assert house.listener.address == first
+                assert first != second
+                for number, address in enumerate((first, second, first), 1):
+                    client = await house.connect(address=address)
+                    client.send_messages(number)
+                    if number < 3:
+                        assert await client.read_acks(1) == [str(number)]
+                assert await client.read_end() == b""  # the limit counts all together
+                assert house.receiver.ports == [first[1], second[1]]
+                house.listener.stop_accepting()
+                for address in (first, second):
+                    with pytest.raises(OSError, match="Connect call failed"):
+                        await house.connect(address=address)
+
+        wire.run(scenario)
+
+    def test_the_end_waits_for_the_answers_of_every_port(self, wire: Any) -> None:
+        async def scenario() -> None:
+            async with wire.running() as house:
+                await house.listener.start(0)
+                house.receiver.gate.clear()
+                clients = [await house.connect(address=address) for address in house.listener.addresses]
+                for number, client in enumerate(clients, 1):
+                    client.send_messages(number)
+                await wire.until(lambda: house.intake.waiting == 2, "both messages read")
+                ending = asyncio.create_task(shut_down(house.listener, house.intake))
+                await asyncio.sleep(0)
+                house.receiver.gate.set()
+                assert [await client.read_acks(1) for client in clients] == [["1"], ["2"]]
+                await ending
+
+        wire.run(scenario)

@@ -4,14 +4,13 @@ import asyncio
 import sqlite3
 from collections.abc import Iterator
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import pytest
 
-from pam_receiver.adt import ReadingRules
+from pam_receiver.cli import parts
+from pam_receiver.config import Settings
 from pam_receiver.hl7.mllp import encode_frame
 from pam_receiver.identity.model import Policy
-from pam_receiver.profile.load import load_profiles
 from pam_receiver.receive import Receiver
 from pam_receiver.store import Store
 
@@ -108,8 +107,7 @@ def creation(number: int, *, structure: str = "ADT^A28^ADT_A05") -> bytes:
 
 def opened(url: str) -> Iterator[Receiver]:
     store = Store.open(url, lock_timeout_s=0.1)
-    rules = ReadingRules(accepts_processing_ids=frozenset("PTD"), timezone=ZoneInfo("Europe/Paris"))
-    yield Receiver(store, profiles=load_profiles(), policy=Policy(), reading=rules)
+    yield Receiver(store, sources=parts.make_sources(Settings()), policy=Policy())
     store.close()
 
 

@@ -55,6 +55,26 @@ class TestFields:
         assert base.segment_spec("IN1") == "HL7 v2.5 ch. 6"
 
 
+class TestParts:
+    """HL7 v2.5 chapter 2A: the components of the data types."""
+
+    def test_stand_in_their_order_with_type_and_table(self) -> None:
+        parts = base.read_parts("CX")
+        assert [part.type for part in parts] == ["ST", "ST", "ID", "HD", "ID", "HD", "DT", "DT", "CWE", "CWE"]
+        assert [str(part.at) for part in parts[:2]] == ["CX-1", "CX-2"]
+        assert parts[4].table is not None
+        assert parts[0].usage is Usage.O
+        assert parts[6].shape is base.SHAPES["DT"]
+
+    @pytest.mark.parametrize("data_type", ["ST", "TS", "DTM", "varies"])
+    def test_a_simple_type_has_none_nor_has_a_time_stamp(self, data_type: str) -> None:
+        assert base.read_parts(data_type) == ()
+
+    def test_tables_that_anybody_may_add_to_are_no_tables(self) -> None:
+        assert base.read_parts("MSG")[1].table is None  # 0003: Z events
+        assert base.read_parts("CE")[2].table is None  # 0396: coding systems of one's own
+
+
 class TestTables:
     """HL7 v2.5 appendix A: the tables."""
 

@@ -1,8 +1,10 @@
 """What the command line and the web read, on both databases."""
 
+from contextlib import closing
 from dataclasses import replace
 
 import pytest
+from sqlalchemy import text
 
 from pam_receiver.identity.identifiers import AssigningAuthority, Ins, PatientIdentifier
 from pam_receiver.identity.model import EndedIns, EndReason
@@ -96,6 +98,47 @@ class TestFindIdentity:
         assert queries.find_identity(store, "absent") is None
 
 
+class TestIdentitiesOf:
+    def test_those_that_exist_and_none_of_their_family(self, store: Store, author) -> None:
+        survivor = author.identity("200")
+        absorbed = author.identity("100", merged_into=survivor.id, active=False)
+        author.create(store, absorbed, survivor, author.identity("300"))
+        assert queries.find_identities_of(store, [absorbed.id, "absent"]) == {absorbed.id: absorbed}
+        assert queries.find_identities_of(store, []) == {}
+
+
+class TestHolders:
+    def test_by_an_ipp_of_any_authority_former_ones_too(self, store: Store, author) -> None:
+        elsewhere = PatientIdentifier("100", "PI", AssigningAuthority("CLINIQUE"))
+        one = author.identity(identifiers=(author.ipp("100", active=False), author.ipp("101")))
+        other = author.identity(identifiers=(elsewhere,))
+        author.create(store, one, other, author.identity("300"))
+        assert {each.id for each in queries.find_holders(store, {"100", "400"})} == {one.id, other.id}
+
+    def test_nothing_else_holds_an_ipp(self, store: Store, author) -> None:
+        visit = PatientIdentifier("V1", "VN", author.hospital)
+        author.create(store, author.identity(matricule=NIR, identifiers=(author.ipp("100"), visit)))
+        assert queries.find_holders(store, {"V1", NIR}) == ()
+        assert queries.find_holders(store, ()) == ()
+
+
+class TestAllIdentities:
+    @pytest.mark.parametrize("count", [0, 1, 3, 4])
+    def test_each_once_page_after_page_in_the_order_of_the_ids(self, store: Store, author, count: int) -> None:
+        made = [author.identity(f"{n}") for n in range(count)]
+        author.create(store, *reversed(made))
+        pages = list(queries.read_all_identities(store, page=2))
+        assert [each for page in pages for each in page] == made
+        assert [len(page) for page in pages] == [2] * (count // 2) + [1] * (count % 2)
+
+    def test_a_page_holds_no_one_of_another_page(self, store: Store, author) -> None:
+        first, second, third = author.identity("1"), author.identity("2"), author.identity("3")
+        merged = replace(first, merged_into=third.id, active=False)
+        author.create(store, merged, second, third)
+        pages = list(queries.read_all_identities(store, page=2))
+        assert [[each.id for each in page] for page in pages] == [[first.id, second.id], [third.id]]
+
+
 class TestHistory:
     def test_each_version_with_its_cause_and_what_it_was(self, store: Store, author) -> None:
         made = author.identity("100")
@@ -160,6 +203,58 @@ class TestJournal:
         assert [found.line.id for found in queries.find_messages(store, "0190")] == ["0190a", "0190b"]
         assert queries.find_messages(store, "02") == ()
         assert queries.find_messages(store, "") == ()
+
+
+class TestReadJournal:
+    def write(self, store: Store, author, count: int):
+        records = [author.message(ack_code="AE" if n % 2 else "AA") for n in range(count)]
+        with store.begin() as tx:
+            tx.write(messages=list(reversed(records)), at=author.now)
+        return records
+
+    @pytest.mark.parametrize("count", [0, 1, 4, 5])
+    def test_the_oldest_first_page_after_page(self, read_store: Store, store: Store, author, count: int) -> None:
+        records = self.write(store, author, count)
+        pages = list(queries.read_journal(read_store, page=2))
+        assert [each.id for page in pages for each in page] == [record.id for record in records]
+        assert [len(page) for page in pages] == [2] * (count // 2) + [1] * (count % 2)
+
+    def test_each_message_as_it_came_in_and_its_answer(self, store: Store, author) -> None:
+        record = author.message(raw=b"MSH|\xe9\x00", ack_code="AE")
+        with store.begin() as tx:
+            tx.write(messages=[record], at=author.now)
+        ((entry,),) = queries.read_journal(store)
+        rules = (("a-rule", "W"),)
+        assert entry == queries.JournalEntry(record.id, author.now, record.peer, record.raw, "AE", rules)
+        assert "MSH" not in repr(entry)
+
+    def test_what_comes_in_meanwhile_is_not_read(self, read_store: Store, store: Store, author) -> None:
+        records = self.write(store, author, 3)
+        with closing(queries.read_journal(read_store, page=2)) as journal:
+            seen = list(next(journal))
+            self.write(store, author, 2)
+            seen += [each for page in journal for each in page]
+        assert [each.id for each in seen] == [record.id for record in records]
+
+    def test_a_reader_that_stops_holds_nothing(self, read_store: Store, store: Store, author) -> None:
+        self.write(store, author, 3)
+        with closing(queries.read_journal(read_store, page=2)) as journal:
+            next(journal)
+        assert read_store._engine.pool.checkedout() == 0
+
+    def test_a_server_waits_for_whoever_works_on_a_page(self, postgres_url: str, author) -> None:
+        with closing(Store.open(postgres_url)) as store:
+            self.write(store, author, 1)
+        with closing(Store.open(postgres_url, read_only=True)) as reader:
+            with closing(queries.read_journal(reader)) as journal:
+                next(journal)
+                connection = journal.gi_frame.f_locals["connection"]
+                assert connection.execute(IDLE_LIMIT).scalar() == "15min"
+            with reader.read() as connection:
+                assert connection.execute(IDLE_LIMIT).scalar() == "30s"
+
+
+IDLE_LIMIT = text("SHOW idle_in_transaction_session_timeout")
 
 
 class TestListings:

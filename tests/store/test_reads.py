@@ -21,7 +21,9 @@ LISTINGS: dict[str, Select] = {
     "journal-page": queries._journal(None, "0190").limit(50),
     "journal-ack": queries._journal("AE", None).limit(50),
     "journal-ack-page": queries._journal("AE", "0190").limit(50),
+    "journal-forward": queries._FORWARD.where(message.c.id > "0190").limit(250),
     "identities": queries._CREATED.limit(100),
+    "identities-forward": queries._after("0190").limit(500),
     "alerts": queries._ALERTS.limit(50),
 }
 

@@ -1,0 +1,339 @@
+"""One table of settings: command line, environment, TOML file, defaults, in this order. Only ``cli`` reads it."""
+
+import os
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal
+from zoneinfo import ZoneInfo
+
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
+from pydantic_settings import BaseSettings, InitSettingsSource, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
+
+from pam_receiver.config.sources import SOURCE, SourceSettings, check_ports, read_sources
+from pam_receiver.config.values import (
+    Address,
+    SettingsError,
+    read_address,
+    read_authority,
+    read_database,
+    read_http,
+    read_processing_ids,
+    read_timezone,
+    suggest,
+)
+from pam_receiver.finding import Lang
+from pam_receiver.identity.identifiers import AssigningAuthority
+from pam_receiver.identity.model import Incomplete
+
+PREFIX: Final = "PAM_RECEIVER_"
+CONFIG_VARIABLE: Final = "PAM_RECEIVER_CONFIG"  # names the TOML file: the one variable that is no setting
+_SQLITE: Final = re.compile(r"(sqlite(?:\+pysqlite)?:///)(?!/)(?!:memory:)(?!file:)(.+)")
+_SECRET: Final = frozenset({"database"})  # a URL may hold a password: its value is never shown
+
+
+def _setting(default: object, *, fr: str, en: str, allowed_fr: str, allowed_en: str = "", **limits: Any) -> Any:
+    words: dict[str, Any] = {"fr": fr, "allowed_fr": allowed_fr, "allowed_en": allowed_en or allowed_fr}
+    return Field(default, description=en, json_schema_extra=words, **limits)
+
+
+class Settings(BaseSettings):
+    """What an operator may set. Each field is an option name; its description and allowed values stand beside it."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, env_ignore_empty=True, frozen=True, extra="forbid")
+
+    database: Annotated[str, AfterValidator(read_database)] = _setting(
+        "sqlite:///pam-receiver.db",
+        fr="La base où sont gardés messages et identités.",
+        en="The database that keeps messages and identities.",
+        allowed_fr="sqlite:///FICHIER ou postgresql://UTILISATEUR@HÔTE/BASE",
+        allowed_en="sqlite:///FILE or postgresql://USER@HOST/DATABASE",
+    )
+    mllp: Annotated[Address, NoDecode, BeforeValidator(read_address)] = _setting(
+        Address("127.0.0.1", 2575),
+        fr="L'adresse où arrivent les messages (MLLP) ; le port 0 prend un port libre.",
+        en="Where messages arrive (MLLP); port 0 takes a free port.",
+        allowed_fr="HÔTE:PORT",
+        allowed_en="HOST:PORT",
+    )
+    http: Annotated[Address | None, NoDecode, BeforeValidator(read_http)] = _setting(
+        Address("127.0.0.1", 8080),
+        fr="L'adresse HTTP de /livez, /readyz et /metrics ; « off » pour aucune.",
+        en='The HTTP address of /livez, /readyz and /metrics; "off" for none.',
+        allowed_fr="HÔTE:PORT ou off",
+        allowed_en="HOST:PORT or off",
+    )
+    environment: Literal["production", "test"] = _setting(
+        "production",
+        fr="« production » ne prend que les INS de production (OID .8 et .9) ; « test » prend aussi .10 et .11.",
+        en='"production" takes INS of production only (OID .8 and .9); "test" takes .10 and .11 too.',
+        allowed_fr="production, test",
+    )
+    lang: Lang | None = _setting(
+        None,
+        fr="La langue de ce que la commande affiche ; par défaut celle de la machine (LC_ALL, LC_MESSAGES, LANG).",
+        en="The language that commands speak; by default the machine's (LC_ALL, LC_MESSAGES, LANG).",
+        allowed_fr="fr, en",
+    )
+    ack_lang: Lang = _setting(
+        "fr",
+        fr="La langue des phrases des ACK (ERR-8) ; un émetteur dont MSH-19 dit EN les a toujours en anglais.",
+        en="The language of the sentences in ACKs (ERR-8); a sender whose MSH-19 says EN always has them in English.",
+        allowed_fr="fr, en",
+    )
+    log_format: Literal["text", "json"] = _setting(
+        "text",
+        fr="La forme du journal, écrit sur la sortie d'erreur.",
+        en="The form of the log, which goes to standard error.",
+        allowed_fr="text, json",
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = _setting(
+        "info",
+        fr="Le niveau à partir duquel le journal écrit.",
+        en="The level from which the log writes.",
+        allowed_fr="debug, info, warning, error",
+    )
+    incomplete_qualified_identity: Incomplete = _setting(
+        "reject",
+        fr="Que faire d'un INS avec VALI auquel il manque un trait strict : refuser, prendre sans l'INS, accepter.",
+        en="What to do with an INS and VALI that lacks a strict trait: refuse, take without the INS, accept.",
+        allowed_fr="reject, without_ins, accept",
+    )
+    deduce_recuperee: bool = _setting(
+        True,
+        fr="Déduire « récupérée » d'une identité provisoire accompagnée d'un INS ; sinon « provisoire ».",
+        en='Deduce "récupérée" from a provisional identity that comes with an INS; else "provisoire".',
+        allowed_fr="true, false",
+    )
+    ack_findings: Literal["all", "errors"] = _setting(
+        "all",
+        fr="Les constats écrits dans les ACK : tous, ou les erreurs seules.",
+        en="The findings written in ACKs: all, or errors only.",
+        allowed_fr="all, errors",
+    )
+    processing_ids: Annotated[frozenset[str], NoDecode, BeforeValidator(read_processing_ids)] = _setting(
+        frozenset({"P", "T", "D"}),
+        fr="Les valeurs de MSH-11 acceptées ici ; les autres ont AR 202.",
+        en="The values of MSH-11 that are accepted here; others get AR 202.",
+        allowed_fr="une liste parmi P,T,D",
+        allowed_en="a list among P,T,D",
+    )
+    timezone: Annotated[ZoneInfo, BeforeValidator(read_timezone)] = _setting(
+        ZoneInfo("Europe/Paris"),
+        fr="Le fuseau des dates reçues sans décalage ; tout est gardé en UTC.",
+        en="The time zone of stamps received without an offset; everything is kept in UTC.",
+        allowed_fr="un nom de fuseau, comme Europe/Paris",
+        allowed_en="a zone name such as Europe/Paris",
+    )
+    default_authority: Annotated[AssigningAuthority | None, NoDecode, BeforeValidator(read_authority)] = _setting(
+        None,
+        fr="L'autorité d'affectation des IPP reçus sans CX-4 ; sans elle, ils sont laissés de côté.",
+        en="The assigning authority of IPPs received without CX-4; without it they are left out.",
+        allowed_fr="NOM&OID&ISO",
+        allowed_en="NAME&OID&ISO",
+    )
+    max_block_bytes: int = _setting(
+        1 << 20,
+        fr="La plus grande taille d'un message, en octets ; au-delà : AR et fin de la connexion.",
+        en="The largest message, in bytes; beyond it: AR and the connection ends.",
+        allowed_fr="un entier de 1024 à 268435456",
+        allowed_en="a whole number from 1024 to 268435456",
+        ge=1024,
+        le=1 << 28,
+    )
+    ack_deadline_s: float = _setting(
+        25.0,
+        fr="Base indisponible : secondes pendant lesquelles un message attend, avant fermeture sans réponse.",
+        en="Database away: seconds that a message is held before its connection is closed without an answer.",
+        allowed_fr="un nombre de 1 à 600",
+        allowed_en="a number from 1 to 600",
+        ge=1,
+        le=600,
+    )
+    idle_timeout_s: float = _setting(
+        0.0,
+        fr="Secondes de silence entre deux messages avant fermeture de la connexion ; 0 : jamais.",
+        en="Seconds of silence between two messages before a connection is closed; 0: never.",
+        allowed_fr="un nombre de 0 à 86400",
+        allowed_en="a number from 0 to 86400",
+        ge=0,
+        le=86400,
+    )
+    block_timeout_s: float = _setting(
+        60.0,
+        fr="Secondes de silence au milieu d'un message avant fermeture de la connexion.",
+        en="Seconds of silence in the middle of a message before its connection is closed.",
+        allowed_fr="un nombre de 1 à 3600",
+        allowed_en="a number from 1 to 3600",
+        ge=1,
+        le=3600,
+    )
+    max_connections: int = _setting(
+        512,
+        fr="Le nombre de connexions MLLP à la fois ; les suivantes sont fermées aussitôt.",
+        en="The number of MLLP connections at once; further ones are closed at once.",
+        allowed_fr="un entier de 1 à 65535",
+        allowed_en="a whole number from 1 to 65535",
+        ge=1,
+        le=65535,
+    )
+    sources: Annotated[tuple[SourceSettings, ...], NoDecode] = ()
+    """The tables ``[[source]]`` of the file. No option and no variable holds them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """A line of the table of settings. ``default`` as it would be written; ``""`` when there is none."""
+
+    name: str
+    variable: str
+    default: str
+    fr: str
+    en: str
+    allowed_fr: str
+    allowed_en: str
+
+
+def _show(value: object) -> str:
+    match value:
+        case None:
+            return ""
+        case bool():
+            return str(value).lower()
+        case frozenset():
+            return ",".join(sorted(value, key="PTD".index))
+        case float():
+            return f"{value:g}"
+        case _:
+            return str(value)
+
+
+def _list_settings() -> tuple[Setting, ...]:
+    lines = []
+    for name, info in Settings.model_fields.items():
+        if name == "sources":
+            continue
+        extra = info.json_schema_extra
+        words: dict[str, str] = {k: str(v) for k, v in extra.items()} if isinstance(extra, dict) else {}
+        variable = PREFIX + name.upper()
+        lines.append(Setting(name, variable, _show(info.default), en=info.description or "", **words))
+    return tuple(lines)
+
+
+SETTINGS: Final = _list_settings()
+_BY_NAME: Final = {setting.name: setting for setting in SETTINGS}
+
+
+@dataclass(frozen=True, slots=True)
+class _File:
+    path: Path | None
+    values: Mapping[str, Any]
+    sources: tuple[SourceSettings, ...] = ()
+
+
+def load_settings(options: Mapping[str, object] | None = None, *, config: Path | None = None) -> Settings:
+    """Return the settings: ``options`` of the command line, else environment, else TOML file, else default.
+
+    ``config`` names the TOML file; ``None`` takes the one of ``PAM_RECEIVER_CONFIG``, if any. Options whose value is
+    ``None`` were not given.
+
+    Raises:
+        SettingsError: a wrong or unknown setting, wherever it came from, or a file that cannot be read.
+    """
+    given: dict[str, Any] = {name: value for name, value in (options or {}).items() if value is not None}
+    _refuse_unknown_variables()
+    file = _read_file(config or _config_of_environment())
+
+    class Layered(Settings):
+        @classmethod
+        def settings_customise_sources(
+            cls,
+            settings_cls: type[BaseSettings],
+            init_settings: PydanticBaseSettingsSource,
+            env_settings: PydanticBaseSettingsSource,
+            dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - the signature is pydantic's
+            file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        ) -> tuple[PydanticBaseSettingsSource, ...]:
+            return init_settings, env_settings, InitSettingsSource(settings_cls, dict(file.values))
+
+    try:
+        settings = Layered(**given, sources=file.sources)
+    except ValidationError as error:
+        raise _explain(error, given, file) from None
+    check_ports(file.sources, {"mllp": settings.mllp, "http": settings.http})
+    return settings
+
+
+def _config_of_environment() -> Path | None:
+    text = os.environ.get(CONFIG_VARIABLE, "")
+    return Path(text) if text else None
+
+
+def _refuse_unknown_variables() -> None:
+    known = [*(setting.variable for setting in SETTINGS), CONFIG_VARIABLE]
+    for variable in sorted(os.environ):
+        if variable.upper().startswith(PREFIX) and variable.upper() not in known:
+            fr, en = suggest(variable.upper(), known)
+            raise SettingsError(
+                fr=f"Variable d'environnement inconnue : {variable}.{fr}",
+                en=f"Unknown environment variable: {variable}.{en}",
+            )
+
+
+def _read_file(path: Path | None) -> _File:
+    if path is None:
+        return _File(None, {})
+    try:
+        values = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        raise SettingsError(
+            fr=f"Le fichier de réglages {path} ne peut pas être lu : {reason}.",
+            en=f"The settings file {path} cannot be read: {reason}.",
+        ) from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        where = str(error) if isinstance(error, tomllib.TOMLDecodeError) else "UTF-8"
+        raise SettingsError(
+            fr=f"Le fichier de réglages {path} n'est pas du TOML : {where}.",
+            en=f"The settings file {path} is no TOML: {where}.",
+        ) from None
+    tables = values.pop(SOURCE, [])
+    for key in values:
+        if key not in _BY_NAME:
+            fr, en = suggest(key, [*_BY_NAME, SOURCE])
+            raise SettingsError(
+                fr=f"Réglage inconnu dans {path} : {key}.{fr}", en=f"Unknown setting in {path}: {key}.{en}"
+            )
+    if isinstance(values.get("database"), str):
+        values["database"] = resolve_database(values["database"], path.resolve().parent)
+    return _File(path, values, read_sources(tables, path))
+
+
+def resolve_database(url: str, folder: Path) -> str:
+    """Return ``url`` with the path of a SQLite file, when relative, taken from ``folder``."""
+    relative = _SQLITE.fullmatch(url)
+    return f"{relative[1]}{folder / relative[2]}" if relative else url
+
+
+def _explain(error: ValidationError, given: Mapping[str, object], file: _File) -> SettingsError:
+    first = error.errors(include_url=False, include_context=False)[0]
+    name = str(first["loc"][0]) if first["loc"] else ""
+    setting = _BY_NAME.get(name)
+    if setting is None:  # an option that is no setting: a fault of ours, said all the same
+        return SettingsError(fr=f"Réglage inconnu : {name}.", en=f"Unknown setting: {name}.")
+    if name in given:
+        fr = en = f"--{name.replace('_', '-')}"
+        value = given[name]
+    elif os.environ.get(setting.variable):
+        fr = en = setting.variable
+        value = os.environ[setting.variable]
+    else:
+        fr, en = f"{name} (fichier {file.path})", f"{name} (file {file.path})"
+        value = file.values.get(name)
+    shown = "" if name in _SECRET else f" {str(value)[:80]!r}"
+    return SettingsError(
+        fr=f"Valeur{shown} refusée pour {fr}. Permis : {setting.allowed_fr}.",
+        en=f"Value{shown} refused for {en}. Allowed: {setting.allowed_en}.",
+    )

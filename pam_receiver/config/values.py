@@ -1,0 +1,100 @@
+"""The values of settings: how each is read from text or TOML, and the error that says which one is wrong."""
+
+import difflib
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pam_receiver.errors import PamReceiverError
+from pam_receiver.finding import Lang
+from pam_receiver.identity.identifiers import AssigningAuthority
+
+_DATABASE: Final = re.compile(r"(sqlite(\+pysqlite)?:///.+|(postgres|postgresql|postgresql\+psycopg)://.+)")
+_ADDRESS: Final = re.compile(r"(?:\[([^\[\]\s]+)\]|([^\s:\[\]/]+)):([0-9]{1,5})")
+
+
+class SettingsError(PamReceiverError):
+    """A wrong or unknown setting: ``fr`` and ``en`` say which one, where it came from and what is allowed."""
+
+    def __init__(self, *, fr: str, en: str) -> None:
+        super().__init__(en)
+        self.fr = fr
+        self.en = en
+
+    def text(self, lang: Lang) -> str:
+        """The sentence to show."""
+        return self.fr if lang == "fr" else self.en
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where to listen: ``port`` 0 takes any free port."""
+
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{host}:{self.port}"
+
+
+def parse_address(text: str) -> Address:
+    """Read ``HOST:PORT`` (``[::1]:2575`` for IPv6).
+
+    Raises:
+        ValueError: not of this form, or no port between 0 and 65535.
+    """
+    found = _ADDRESS.fullmatch(text.strip())
+    if found is None or int(found[3]) > 65535:
+        raise ValueError("not HOST:PORT")
+    return Address(found[1] or found[2], int(found[3]))
+
+
+def read_address(value: object) -> object:
+    if isinstance(value, Address):
+        return value
+    return parse_address(value if isinstance(value, str) else "")
+
+
+def read_http(value: object) -> object:
+    return None if isinstance(value, str) and value.strip().lower() == "off" else read_address(value)
+
+
+def read_database(value: str) -> str:
+    if not _DATABASE.fullmatch(value):
+        raise ValueError("no database URL")
+    return value
+
+
+def read_processing_ids(value: object) -> object:
+    items = value.split(",") if isinstance(value, str) else value
+    ids = frozenset(str(item).strip() for item in items) if isinstance(items, (list, frozenset)) else frozenset()
+    if not ids or not ids <= {"P", "T", "D"}:  # HL7 v2.5 table 0103
+        raise ValueError("not ids of table 0103")
+    return ids
+
+
+def read_timezone(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    try:
+        return ZoneInfo(value)
+    except (ZoneInfoNotFoundError, OSError) as error:  # OSError: the name of a folder, such as "Europe"
+        raise ValueError("no such time zone") from error
+
+
+def read_authority(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    parts = [part.strip() for part in value.split("&")]
+    if not any(parts[:2]) or len(parts) > 3 or not value.isprintable() or any(sign in value for sign in "|^~\\"):
+        raise ValueError("not NAME&OID&ISO")
+    return AssigningAuthority(*parts)
+
+
+def suggest(name: str, known: Sequence[str]) -> tuple[str, str]:
+    """Return the question (French, English) that names the known word nearest to ``name``; ``""`` when none is near."""
+    near = difflib.get_close_matches(name, known, n=1)
+    return (f" Vouliez-vous dire {near[0]} ?", f" Did you mean {near[0]}?") if near else ("", "")

@@ -1,0 +1,121 @@
+"""The words of the rules that are made from the lines of a profile: conditions, forms, codes and examples."""
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from pam_receiver.profile.model import CodeTable, Condition, FieldRule, Test
+
+_FORMS: Final[Mapping[str, tuple[str, str]]] = {  # how a value of the type is written, in French and in English
+    "DT": ("AAAA[MM[JJ]]", "YYYY[MM[DD]]"),
+    "TS": ("AAAA[MM[JJ[HH[MM[SS]]]]][+ZZZZ]", "YYYY[MM[DD[HH[MM[SS]]]]][+ZZZZ]"),
+    "DTM": ("AAAA[MM[JJ[HH[MM[SS]]]]][+ZZZZ]", "YYYY[MM[DD[HH[MM[SS]]]]][+ZZZZ]"),
+    "TM": ("HH[MM[SS]][+ZZZZ]", "HH[MM[SS]][+ZZZZ]"),
+    "NM": ("un nombre en chiffres", "a number in digits"),
+    "SI": ("un entier de 0 à 9999", "a whole number from 0 to 9999"),
+}
+_EXAMPLES: Final[Mapping[str, str]] = {  # a right value of the type; the person and the hospital are invented
+    "CE": "CODE^LABEL^TABLE",
+    "CNE": "CODE^LABEL^TABLE",
+    "CWE": "CODE^LABEL^TABLE",
+    "CP": "10",
+    "CX": "100^^^HOPITAL&1.2.250.1.999.1&ISO^PI",
+    "DDI": "1",
+    "DLD": "750000001^20261124",
+    "DR": "20261124",
+    "DT": "20261124",
+    "DTM": "20261124103000",
+    "EI": "312^HOPITAL^1.2.250.1.999.2^ISO",
+    "FC": "01^20261124",
+    "FN": "KERGUELEN",
+    "HD": "HOPITAL^1.2.250.1.999.1^ISO",
+    "ID": "Y",
+    "IS": "CODE",
+    "MO": "10",
+    "MOP": "AT^10",
+    "MSG": "ADT^A31^ADT_A05",
+    "NA": "32^01^1959",
+    "NM": "1",
+    "PL": "6268^101^2^750000001",
+    "PT": "P",
+    "SI": "1",
+    "TM": "1030",
+    "TS": "20261124103000",
+    "VID": "2.5^FRA^2.11",
+    "XAD": "12 RUE DES ILES^^NANTES^^44000^FRA^H",
+    "XCN": "10000000001^MARTIN^ODILE^^^^^^ASIP-SANTE-PS&1.2.250.1.71.4.2.1&ISO^L^^^RPPS",
+    "XON": "CARDIOLOGIE^^^^^HOPITAL&1.2.250.1.999.1&ISO^UF^^^6268",
+    "XPN": "KERGUELEN^ANNE^ANNE SOLENE^^^^L",
+    "XTN": "^PRN^PH^^^^^^^^^0240000001",
+}
+_MOST_CODES: Final = 12  # of a table, named in the sentence itself
+
+
+def fill(text: str, **values: str | int) -> str:
+    """Put ``values`` in the places of ``text`` that are known when a profile is loaded; the others stay places."""
+    return re.sub(r"\{(\w+)\}", lambda found: _shielded(values[found[1]]) if found[1] in values else found[0], text)
+
+
+def _shielded(value: str | int) -> str:
+    return str(value).replace("{", "{{").replace("}", "}}")
+
+
+def form_of(data_type: str) -> tuple[str, str]:
+    """How a value of ``data_type`` is written, in French and in English; its name when there is nothing to say."""
+    return _FORMS.get(data_type, (data_type, data_type))
+
+
+def list_codes(table: CodeTable) -> str:
+    """The codes of a short table, as an addition to a sentence: `` (F, M, U)``."""
+    return f" ({', '.join(table.values)})" if len(table.values) <= _MOST_CODES else ""
+
+
+def example_of(asked: FieldRule, *, is_empty: bool, is_part: bool) -> str:
+    """Return the right form of a place: that of its line, else a code of its table, else a value of its type."""
+    if is_empty:
+        return f"{asked.at} = "
+    return f"{asked.at} = {asked.example or _value_of(asked, is_part=is_part)}"
+
+
+def _value_of(asked: FieldRule, *, is_part: bool) -> str:
+    if asked.table is not None:
+        return next(iter(asked.table.values))
+    value = _EXAMPLES.get(asked.type, "TEXT")
+    value = value.replace("^", "&") if is_part else value
+    return value[: asked.max_length] if asked.max_length is not None else value
+
+
+def example_of_segment(name: str, *, is_empty: bool) -> str:
+    """Return how a segment stands in a message."""
+    return "" if is_empty else f"{name}|…"
+
+
+def say_conditions(when: Sequence[Condition]) -> tuple[str, str]:
+    """Return conditions as the end of a sentence, in French and in English: ``ZBE-4 vaut UPDATE ou CANCEL``."""
+    return " et ".join(map(_say_fr, when)), " and ".join(map(_say_en, when))
+
+
+def _say_fr(condition: Condition) -> str:
+    codes = " ou ".join(sorted(condition.codes))
+    match condition.test:
+        case Test.PRESENT:
+            return f"{condition.at} est renseigné"
+        case Test.ABSENT:
+            return f"{condition.at} est vide"
+        case Test.IS:
+            return f"{condition.at} vaut {codes}"
+        case Test.IS_NOT:
+            return f"{condition.at} ne vaut pas {codes}"
+
+
+def _say_en(condition: Condition) -> str:
+    codes = " or ".join(sorted(condition.codes))
+    match condition.test:
+        case Test.PRESENT:
+            return f"{condition.at} is filled"
+        case Test.ABSENT:
+            return f"{condition.at} is empty"
+        case Test.IS:
+            return f"{condition.at} is {codes}"
+        case Test.IS_NOT:
+            return f"{condition.at} is not {codes}"

@@ -1,0 +1,26 @@
+"""Rehearsal: what another profile would have answered and kept, had the journal come in under it."""
+
+from pam_receiver.rehearsal.model import (
+    AnswerChange,
+    FieldChange,
+    FindingChange,
+    IdentityChanges,
+    IdentityExample,
+    IdentityGroup,
+    MessageExample,
+    Rehearsal,
+)
+from pam_receiver.rehearsal.replay import MakeReceiver, rehearse
+
+__all__ = [
+    "AnswerChange",
+    "FieldChange",
+    "FindingChange",
+    "IdentityChanges",
+    "IdentityExample",
+    "IdentityGroup",
+    "MakeReceiver",
+    "MessageExample",
+    "Rehearsal",
+    "rehearse",
+]
