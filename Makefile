@@ -11,6 +11,8 @@ PINS     := pyproject.toml constraints.txt
 COVERED  := hl7 identity profile
 LEAST    := 95
 REPORT   := build/coverage.json
+# Tests that take minutes when every line is counted, and reach no line that the others do not.
+UNCOUNTED := tests/profile/test_every_rule.py tests/profile/test_beside_hl7apy.py
 
 # Prints the first Python that will do, or says what to install. A name on PATH may be a stub: each one is run.
 define FIND_PYTHON
@@ -56,7 +58,7 @@ check: lint test ## all that must pass before a commit: lint, then the tests
 
 cover: $(TOOLS) ## branch coverage of hl7, identity and profile by their own tests: at least 95 %
 	@mkdir -p $(dir $(REPORT))
-	@$(BIN)/python -m pytest -q $(COVERED:%=--cov=pam_receiver.%) --cov-report=term --cov-report=json:$(REPORT) $(COVERED:%=tests/%)
+	@$(BIN)/python -m pytest -q $(COVERED:%=--cov=pam_receiver.%) --cov-report=term --cov-report=json:$(REPORT) $(COVERED:%=tests/%) $(UNCOUNTED:%=--ignore=%)
 	@$(BIN)/python .ci/branch_coverage.py $(REPORT) $(LEAST) $(COVERED:%=pam_receiver/%/)
 
 format: $(TOOLS) ## let ruff write the code as the house writes it

@@ -72,6 +72,15 @@ INTERNAL_ERROR: Final = Rule(
     spec="HL7 v2.5 §2.9.2.2",
     example="MSA|AR|20260302080000-4711",
 )
+EVENT_NOT_IN_PROFILE: Final = Rule(
+    id="event-not-in-profile",
+    code=ErrorCode.UNSUPPORTED_EVENT,
+    severity=Severity.E,
+    fr="MSH-9.2 : le profil {profile}, réglé pour cette source, ne prend pas cet événement ; A31 ou Z99 pour A08.",
+    en="MSH-9.2: the profile {profile}, set for this source, does not take this event; A31 or Z99 stand for A08.",
+    spec="ITI TF-2 Appendix C.2.3; IHE PAM FR 2.11.2 §2.2",
+    example="MSH-9 = ADT^A31^ADT_A05",
+)
 RAISED_BY_SOURCE: Final = Rule(
     id="raised-by-source",
     code=ErrorCode.ACCEPTED,
@@ -167,6 +176,7 @@ def _join(profile: Profile, findings: tuple[Finding, ...], more: tuple[Finding, 
 
     The fault stays an error when the profile, being strict, has made it one.
     """
+    more = tuple(each for each in more if each.is_error or profile.grades.get(each.rule, each.severity) is not None)
     if not more or not findings:
         return findings or more
     said = {(each.at, each.code) for each in more}
@@ -207,6 +217,9 @@ def _understand(raw: bytes, source: Source) -> _Understood:
     if reading.is_rejected:
         findings = profile.graded((*message.findings, *reading.findings))
         return _Understood(header, findings, AckCode.AR, reading, message.encoding, source.name, profile)
+    if not profile.accepts(header.trigger_event):
+        refused = (*message.findings, EVENT_NOT_IN_PROFILE.at(Location("MSH", 1, 9, 1, 2), profile=profile.name))
+        return _Understood(header, refused, AckCode.AR, reading, message.encoding, source.name, profile)
     checked = check_message(message, profile)
     missing = () if header.control_id else (CONTROL_ID_MISSING.at(Location("MSH", 1, 10)),)
     findings = profile.graded(_join(profile, (*message.findings, *checked), (*missing, *reading.findings)))

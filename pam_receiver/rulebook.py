@@ -26,6 +26,7 @@ CHAPTERS: Final[dict[str, tuple[Rule, ...]]] = {
     "identity": _rules_of(identity),
     "receiving": _rules_of(receive),
 }
+_OF_THE_OUTCOME: Final = frozenset({receive.RAISED_BY_SOURCE.id, wire.FINDINGS_NOT_SHOWN.id})
 RULES: Final[dict[str, Rule]] = {rule.id: rule for chapter in CHAPTERS.values() for rule in chapter}
 _AR_CODES: Final = frozenset(
     {
@@ -83,6 +84,10 @@ def check_grades(profiles: ProfileSet, file: str) -> None:
             near = difflib.get_close_matches(rule_id, [*RULES, *known], n=1)
             problem = f"no such rule; did you mean {near[0]}?" if near else "no such rule"
             fr = f"règle inconnue ; vouliez-vous dire {near[0]} ?" if near else "règle inconnue"
+            raise ProfileError(file, f"grade {rule_id}", problem, fr)
+        if rule_id in _OF_THE_OUTCOME:
+            problem = "says what became of the other findings: it cannot be graded"
+            fr = "dit ce que sont devenus les autres constats : sa gravité ne se règle pas"
             raise ProfileError(file, f"grade {rule_id}", problem, fr)
         if rule is not None and rule.severity == "E":
             problem = "an error because nothing of such a message can be kept: it cannot be graded"

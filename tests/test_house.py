@@ -241,6 +241,7 @@ _LONGEST: Final = {  # the longest value that each placeholder of a sentence is 
     "event": "A28",
     "field": "PID-11.10.2",
     "expected": "ASIP-SANTE-INS-NIR",
+    "profile": "pam_fr/2.11+" + "x" * 20,
     "number": "CX-7",
     "kept": max((each.name for each in Declared), key=len),
     "name": "x" * 40,

@@ -462,9 +462,38 @@ class TestOverlay:
         (outcome,) = receiver.receive(incoming(raw))
         assert told(outcome) == "AE control-id-missing raised-by-source"
 
+    @pytest.mark.parametrize(("strictness", "code"), [("lenient", "AA"), ("strict", "AE")])
+    def test_a_rule_ignored_leaves_the_general_one_of_its_place(
+        self, store: Store, house: Callable[..., Settings], strictness: str, code: str
+    ) -> None:
+        settings = house(*self.SOURCE, f'strictness = "{strictness}"', overlay=grade(sex_undetermined_as_i="ignore"))
+        (outcome,) = make_receiver(store, settings).receive(incoming(adt("7000101", "1", sex="I")))
+        assert told(outcome) == f"{code} pid-8-not-in-table"
+
+    def test_a_strict_source_refuses_what_could_not_be_checked_to_its_end(
+        self, store: Store, house: Callable[..., Settings]
+    ) -> None:
+        phones = "~".join([r"^PRN^PH^^^^^^^^^02\91"] * (MOST_FINDINGS + 5))
+        raw = adt("7000101", "1").replace(b"|||||||||||||||||||||PROV", f"||{phones}|||||||||||||||||||PROV".encode())
+        settings = house(*self.SOURCE, 'strictness = "strict"')
+        (outcome,) = make_receiver(store, settings).receive(incoming(raw))
+        assert outcome.ack_code == "AE"
+        assert ("not-checked-to-the-end", "E") in outcome.rules
+        assert not is_known(store, "7000101")
+
 
 class TestSource:
     """A message is taken as its source asks, and the outcome says which one it was."""
+
+    def test_an_event_that_its_profile_does_not_take_is_refused(
+        self, store: Store, house: Callable[..., Settings]
+    ) -> None:
+        french = adt("7000101", "1", event="A08")
+        raw = french.replace(b"|2.5^FRA^2.11|||||FRA|", b"|2.5||||||").replace(b"|FR||2.11^IHE_FRANCE-2.11-PAM", b"")
+        receiver = make_receiver(store, house('name = "a"', 'application = "GAM"', 'profile = "pam_fr/2.11"'))
+        (outcome,) = receiver.receive(incoming(raw))
+        assert told(outcome) == "AR event-not-in-profile"
+        assert not is_known(store, "7000101")
 
     def test_the_outcome_names_it(self, store: Store, house: Callable[..., Settings]) -> None:
         receiver = make_receiver(store, house('name = "a"', "port = 2576"))

@@ -63,7 +63,7 @@ def read_birth_place(pid: Segment, asked: ReadingRules, *, has_ins: bool) -> Bir
 def _judge(findings: list[Finding], pid: Segment, rep: Repetition, code: str | None) -> None:
     """A code that is also the postal code (54 communes alone have one code for both), a country that is a number."""
     if code and rep.component(5) == code and not code.startswith(_COUNTRY):
-        severity = Severity.I if find_place(code).standing in _LISTED else Severity.W
+        severity = Severity.W if _is_postal_code(rep, code) else Severity.I
         findings.append(rules.BIRTH_PLACE_IS_ZIP.at(pid.location(11, rep.number, _CODE)).graded(severity))
     country = rep.component(6)
     if country and country.isdecimal():
@@ -80,7 +80,8 @@ def _read_without_code(
         return BirthPlace(ERASED, at, tuple(findings))
     for rep in places:
         for number in asked.birth_place_components:
-            if code := _cog_at(rep, number):
+            code = _cog_at(rep, number)
+            if code and not _is_postal_code(rep, code):
                 mapped = pid.location(11, rep.number, number)
                 findings.append(rules.BIRTH_PLACE_MAPPED.at(mapped, place=f"XAD-{number}"))
                 return BirthPlace(code, mapped, tuple(findings))
@@ -88,6 +89,12 @@ def _read_without_code(
     if not has_ins or why.rule != rules.BIRTH_PLACE_WITHOUT_CODE.id:
         findings.append(why)
     return BirthPlace(None, at, tuple(findings))
+
+
+def _is_postal_code(rep: Repetition, code: str) -> bool:
+    """Whether a code is the postal code of its address and stands in no list of birth places."""
+    is_same = rep.component(5) == code and not code.startswith(_COUNTRY)
+    return is_same and find_place(code).standing not in _LISTED
 
 
 def _why_no_code(rep: Repetition, at: Location) -> Finding:

@@ -27,6 +27,7 @@ __all__ = [
     "unescape",
 ]
 
+_UTF_8: Final = "UNICODE UTF-8"  # HL7 v2.5 table 0211
 _MSH_18: Final = Location("MSH", 1, 18)
 _NEW_LINE: Final = re.compile("[\r\n]")
 _NAME: Final = re.compile("[A-Z][A-Z0-9]{2}")
@@ -134,10 +135,14 @@ def _decode_known(
     """Read bytes in the set that their sender is known to write in.
 
     ``announced``: what MSH-18 names, ``""`` for nothing, ``None`` for no set of ours. It is followed, with a warning,
-    only when the bytes are not in ``known`` and are in it: the sender may have been put right.
+    only when the bytes are not in ``known`` and are in it, or are UTF-8 as it says, which a text in an 8859 set
+    practically never is: the sender may have been put right.
     """
     codec = find_codec(known)
     assert codec is not None
+    if announced == _UTF_8 != known and not body.isascii() and _reads_as_utf8(body):
+        findings.append(rules.CHARSET_NOT_OF_SOURCE.at(_MSH_18, charset=known, read=announced))
+        return body.decode("utf-8"), "utf-8", findings
     try:
         text = body.decode(codec)
     except UnicodeDecodeError as error:
@@ -149,7 +154,7 @@ def _decode_known(
         return *read, findings
     if announced is None or (announced not in ("", known) and not body.isascii()):
         findings.append(rules.CHARSET_OF_SOURCE.at(_MSH_18, charset=known))
-    elif codec != "utf-8" and not body.isascii() and _reads_as_utf8(body):
+    if codec != "utf-8" and not body.isascii() and _reads_as_utf8(body):
         findings.append(rules.CHARSET_DOUBTFUL.at(_MSH_18, charset=known))
     return text, codec, findings
 

@@ -125,9 +125,9 @@ CHARSET_NOT_OF_SOURCE: Final = Rule(
     id="charset-not-of-source",
     code=ErrorCode.TABLE_VALUE,
     severity=Severity.W,
-    fr="Le message ne se lit pas en {charset}, réglé pour cette source : il a été lu en {read}, annoncé en MSH-18 ; "
+    fr="Le message n'est pas en {charset}, réglé pour cette source : il a été lu en {read}, annoncé en MSH-18 ; "
     "faites corriger le réglage charset si tout est désormais en {read}.",
-    en="The message cannot be read as {charset}, set for this source: it was read as {read}, which MSH-18 announces; "
+    en="The message is not in {charset}, set for this source: it was read as {read}, which MSH-18 announces; "
     "have the setting charset corrected if all is in {read} now.",
     spec=f"{_CHARSETS}; pam-receiver, setting charset of [[source]]",
     example="MSH-18 = UNICODE UTF-8",

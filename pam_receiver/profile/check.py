@@ -12,9 +12,10 @@ from functools import lru_cache
 from typing import Final
 
 from pam_receiver.finding import Finding, Location, Rule
+from pam_receiver.hl7 import rules as wire
 from pam_receiver.hl7.er7 import NULL, Message, Segment, unescape
 from pam_receiver.hl7.separators import STANDARD, has_stray_escape
-from pam_receiver.profile import rules
+from pam_receiver.profile import base, rules
 from pam_receiver.profile.model import (
     Breach,
     Condition,
@@ -72,6 +73,9 @@ class _Check:
         if (found := plan.sequences.get(names)) is None:
             found = self._check_sequence(names)
         self._findings += found
+        for name, found_there in segments.items():
+            if name not in plan.grammar.names:
+                self._check_stranger(found_there[0])
         for rule in plan.conditional:
             self._check_presence(rule)
         for segment in message.segments:
@@ -79,6 +83,8 @@ class _Check:
             if asked is not None and len(self._findings) <= MOST_FINDINGS:
                 self._check_fields(segment, asked)
         self._check_conditions()
+        if len(self._findings) > MOST_FINDINGS and self._profile.makes_errors:
+            self._findings.append(rules.NOT_CHECKED_TO_THE_END.at(Location("MSH"), most=MOST_FINDINGS))
         return tuple(self._findings)
 
     def _check_conditions(self) -> None:
@@ -104,7 +110,6 @@ class _Check:
         state: int | None = 0
         for segment in self._message.segments:
             if segment.name not in grammar.names:
-                self._check_stranger(segment)
                 continue
             rule = self._plan.segments[segment.name]
             if state is not None:
@@ -126,11 +131,17 @@ class _Check:
         return found
 
     def _check_stranger(self, segment: Segment) -> None:
-        """A Z segment is a private matter of its sender; a line without a name was told of when it was read."""
-        if segment.name and not segment.name.startswith("Z") and segment.sequence == 1:
-            structure = self._plan.event.structure
-            at = segment.location()
-            self._tell_generic(rules.SEGMENT_UNEXPECTED, at, segment=segment.name, structure=structure)
+        """A Z segment is a private matter of its sender; a line without a name was told of when it was read.
+
+        A bare line of three capitals that is no segment of HL7 may be a piece of a name, which must not be repeated.
+        """
+        if not segment.name or segment.name.startswith("Z"):
+            return
+        if not segment.text[3:4] and base.read_fields(segment.name) is None:
+            self._findings.append(wire.UNREADABLE_SEGMENT.at(count=1, line=segment.index + 1))
+            return
+        structure, at = self._plan.event.structure, segment.location()
+        self._tell_generic(rules.SEGMENT_UNEXPECTED, at, segment=segment.name, structure=structure)
 
     def _check_presence(self, rule: SegmentRule) -> None:
         """A segment of usage C is missing, or one of usage CE is there, against its condition."""
@@ -194,7 +205,8 @@ class _Check:
         s, at = segment.separators, segment.location(number, repetition)
         components = part.split(s.component) if s.component else [part]
         if not plan.parts:
-            if _has_more(segment, components, plan.rule) or (s.subcomponent and s.subcomponent in components[0]):
+            parts = components[0].split(s.subcomponent)[1:] if s.subcomponent else []
+            if _has_more(segment, components, plan.rule) or any(_is_valued(segment, each) for each in parts):
                 self._tell(plan.rule, Breach.DIVIDED, at)
             self._check_text(segment, components[0], plan.rule, at)
             return

@@ -105,6 +105,7 @@ class _Compiler:
             rules |= {line.rule.id: line for line in each.rules}
             grades |= {line.rule: line.severity for line in each.grades}
         self._rule_lines = tuple(rules.values())
+        self._written = rules
         self._grading = Grading(strictness, grades)
         self._maps = tuple(line for each in chain for line in each.maps)
         self._grammars: dict[object, Grammar] = {}
@@ -134,8 +135,12 @@ class _Compiler:
         )
 
     def _keep(self, rule: Rule | None) -> None:
-        if rule is not None:
-            self._rules.setdefault(rule.id, rule)
+        if rule is None or (rule.id in self._rules and rule.id not in self._written):
+            return
+        if rule.id in self._written:
+            source = self._written[rule.id].source
+            source.fail("id", "is that of a rule made from a line", "est celui d'une règle tirée d'une ligne")
+        self._rules[rule.id] = rule
 
     def _conditions(self) -> list[tuple[RuleLine, ConditionRule]]:
         """The condition rules at the severity in force; what an overlay ignores is not looked at."""
@@ -143,7 +148,7 @@ class _Compiler:
         for line in self._rule_lines:
             rule = self._grading.grade(line.rule, is_strict=True)
             if rule is not None:
-                self._keep(rule)
+                self._rules[rule.id] = rule
                 made.append((line, ConditionRule(rule, line.when, line.expect)))
         return made
 

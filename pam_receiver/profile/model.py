@@ -346,6 +346,11 @@ class Profile:
         """Whether ``event`` (MSH-9.2) belongs to this profile."""
         return event in self.plans
 
+    @property
+    def makes_errors(self) -> bool:
+        """Whether a departure from this profile can refuse a message: by strictness or by an overlay."""
+        return any(rule.severity is Severity.E for rule in self.rules.values())
+
     def is_general(self, rule_id: str) -> bool:
         """Whether a rule only says that a line of the profile is not kept; a rule that knows why takes its place."""
         return rule_id in self.rules and rule_id not in self.conditions

@@ -49,6 +49,18 @@ ESCAPE_UNKNOWN: Final = Rule(
     example="RESIDENCE A\\E\\B",
 )
 
+NOT_CHECKED_TO_THE_END: Final = Rule(
+    id="not-checked-to-the-end",
+    code=ErrorCode.DATA_TYPE,
+    severity=Severity.E,
+    fr="Le message s'écarte du profil en plus de {most} endroits et n'a pas été contrôlé jusqu'au bout : rien n'en est "
+    "gardé, les réglages de cette source refusant certains écarts ; corrigez et renvoyez.",
+    en="The message departs from the profile in more than {most} places and was not checked to its end: nothing of it "
+    "is kept, since the settings of this source refuse some departures; correct it and send again.",
+    spec="pam-receiver, settings strictness and overlay of [[source]]",
+    example="MSH|^~\\&|GAM|…",
+)
+
 GENERIC: Final = (SEGMENT_UNEXPECTED, ODD_STRUCTURE, FIELD_BEYOND_SEGMENT, ESCAPE_UNKNOWN)
 
 

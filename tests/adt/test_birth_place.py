@@ -155,6 +155,14 @@ class TestMapped:
             ("postal-code-for-birth-place", "W", "PID-11.9")
         ]
 
+    @pytest.mark.parametrize("address", ["^^NANTES^44000^44000^FRA^BDL", "^^NANTES^^44000^FRA^BDL^44000"])
+    def test_a_postal_code_is_not_read_there(self, address: str) -> None:
+        assert read([address], components=(4, 8)).code is None
+        assert rules(address, components=(4, 8)) == [("postal-code-for-birth-place", "W", "PID-11.9")]
+
+    def test_a_code_that_is_both_is_read(self) -> None:
+        assert read(["^^PARIS^75116^75116^FRA^BDL"], components=(4,)).code == "75116"
+
     def test_another_component_than_the_one_set_is_told(self) -> None:
         assert rules("^^NANTES^^^FRA^BDL^44109", components=(4,)) == [("birth-place-code-misplaced", "W", "PID-11.9")]
 

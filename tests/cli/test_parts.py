@@ -89,6 +89,7 @@ class TestWhatCannotBeUsed:
         [
             ("ins-without-valy", "did you mean ins-without-vali?", "vouliez-vous dire ins-without-vali"),
             ("no-usable-ipp", "cannot be graded", "sa gravité ne se règle pas"),
+            ("raised-by-source", "cannot be graded", "sa gravité ne se règle pas"),
         ],
     )
     def test_a_grade_of_no_rule_or_of_a_refusal(self, tmp_path: Path, rule: str, said_en: str, said_fr: str) -> None:

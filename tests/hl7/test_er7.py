@@ -239,6 +239,12 @@ class TestCharsetOfSource:
         assert "UNICODE UTF-8" in message.findings[0].en
         assert "8859/15" in message.findings[0].en
 
+    @pytest.mark.parametrize("known", ["8859/1", "8859/15"])
+    def test_utf8_that_is_announced_as_such_is_read_as_such(self, known: str) -> None:
+        message = parse_message(adt("UNICODE UTF-8", codec="utf-8"), charset=known)
+        assert (message.encoding, said(message)) == ("utf-8", [("charset-not-of-source", "W")])
+        assert "SOLÈNE" in message.segments[2].text
+
     @pytest.mark.parametrize("charset", ["", "UNICODE UTF-8", "ASCII", "EBCDIC"])
     def test_bytes_that_neither_reads_are_refused(self, charset: str) -> None:
         raw = adt(charset)

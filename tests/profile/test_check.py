@@ -6,73 +6,19 @@ from dataclasses import replace
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from small_messages import FRENCH, INTERNATIONAL, MRG, PID, Cells, a28, adt, check, movement, said
 
-from pam_receiver.finding import ErrorCode, Finding, Severity
+from pam_receiver.finding import ErrorCode, Severity
 from pam_receiver.hl7.er7 import Unreadable, parse_message
 from pam_receiver.profile.check import MOST_FINDINGS, check_message
 from pam_receiver.profile.lines import MAX_SENTENCE_LENGTH
-from pam_receiver.profile.load import load_profiles
-from pam_receiver.profile.model import Condition, ConditionRule, Place, Profile, Test
-
-PROFILES = load_profiles()
-FRENCH, INTERNATIONAL = PROFILES.french, PROFILES.international
-
-MSH = {
-    2: "^~\\&", 3: "GAM-LYRE", 4: "CHU-LYRE", 5: "PAM-RECEIVER", 6: "CHU-LYRE", 7: "20250310091500", 10: "A28-0001",
-    11: "P", 12: "2.5^FRA^2.11", 17: "FRA", 18: "UNICODE UTF-8", 19: "FR", 21: "2.11^IHE_FRANCE-2.11-PAM",
-}  # fmt: skip
-PID = {
-    1: "1",
-    3: "100245^^^CHU-LYRE&1.2.250.1.999.77&ISO^PI~259014410903303^^^ASIP-SANTE-INS-NIR&1.2.250.1.213.1.4.10&ISO^INS",
-    5: "KERGUELEN^ANNE^ANNE SOLENE MARIE^^Mme^^L~DE LYRE^^^^^^D", 7: "19590123", 8: "F",
-    11: "12 RUE DES ILES^^NANTES^^44000^FRA^H~^^NANTES^^^FRA^BDL^^44109", 16: "M", 24: "N", 26: "FRA", 30: "N",
-    32: "VALI~HOMA", 33: "20250310091400",
-}  # fmt: skip
-MRG = {1: "100999^^^CHU-LYRE&1.2.250.1.999.77&ISO^PI"}
-ITI_31 = {"PID": {18: "24000006^^^CHU-LYRE&1.2.250.1.999.79&ISO^AN"}}
-VISIT = {1: "1", 2: "I", 3: "6268^^^CHU-LYRE&000000001&M", 19: "1000045^^^CHU-LYRE&000000001&M^VN"}
-WARD = "CARDIOLOGIE^^^^^CHU-LYRE&1.2.250.1.999.77&ISO^UF^^^6268"
-MOVEMENT = {1: "312^CHU-LYRE", 2: "20250310090000", 4: "INSERT", 5: "N", 7: WARD, 9: "HMS"}
-
-Cells = dict[int, str]
+from pam_receiver.profile.model import Condition, ConditionRule, Place, Test
 
 
 @pytest.fixture
 def load(load):
     """Load a small profile, for which the types of identifiers are no matter."""
     return lambda lines="", **more: load(f'[[component]]\nat = "CX-5"\ntable = "none"\nspec = "S"\n{lines}', **more)
-
-
-def line(name: str, cells: Cells) -> str:
-    return "|".join([name, *(cells.get(number, "") for number in range(1, max(cells, default=1) + 1))])
-
-
-def adt(event: str, /, *segments: tuple[str, Cells], **changes: Cells) -> bytes:
-    """Return a message of ``event``; ``changes`` are laid over the cells of the segments they name."""
-    structure = FRENCH.events[event].structure
-    msh = MSH | {9: f"ADT^{event}^{structure}"} | changes.get("MSH", {})
-    lines = [line("MSH", msh).replace("MSH||", "MSH|", 1)]
-    lines += [line(name, cells | changes.get(name, {})) for name, cells in segments]
-    return "\r".join([*lines, ""]).encode()
-
-
-def a28(**changes: Cells) -> bytes:
-    return adt("A28", ("EVN", {2: "20250310091500"}), ("PID", PID), ("PV1", {2: "N"}), **changes)
-
-
-def movement(event: str = "A01", **changes: Cells) -> bytes:
-    pid = PID | ITI_31["PID"]
-    segments = [("EVN", {2: "20250310091500"}), ("PID", pid), ("PV1", VISIT), ("ZBE", MOVEMENT)]
-    return adt(event, *segments, **changes)
-
-
-def check(raw: bytes, profile: Profile = FRENCH) -> tuple[Finding, ...]:
-    return check_message(parse_message(raw), profile)
-
-
-def said(raw: bytes, profile: Profile = FRENCH) -> list[tuple[str, str]]:
-    """The rules broken and where: ``[("pid-32-required", "PID-32")]``."""
-    return [(finding.rule, str(finding.at)) for finding in check(raw, profile)]
 
 
 class TestCleanMessages:
@@ -108,6 +54,19 @@ class TestStructure:
         (finding,) = check(a28(MSH={9: message_type}))
         assert (finding.rule, str(finding.at), finding.severity) == ("odd-structure", "MSH-9.3", Severity.W)
         assert "ADT_A05" in finding.en
+
+
+class TestStrangers:
+    """HL7 v2.5 §2.5.2: a segment that the structure does not have is named; a piece of a value is not."""
+
+    def test_a_segment_of_hl7_or_with_fields_is_named(self) -> None:
+        assert said(a28() + b"OBR\rABC|1\r") == [("segment-unexpected", "OBR"), ("segment-unexpected", "ABC")]
+
+    def test_a_bare_line_of_three_capitals_is_not(self) -> None:
+        (finding,) = check(a28() + b"LEE\r")
+        assert finding.rule == "unreadable-segment"
+        assert "LEE" not in f"{finding.at} {finding.fr} {finding.en}"
+        assert said(a28() + b"LEE|\r") == [("segment-unexpected", "LEE")]  # the same names, told apart
 
 
 class TestSegments:
@@ -449,196 +408,6 @@ class TestSeparators:
         )
         findings = [(rule, at) for rule, at in said(raw) if at.startswith("PID-3.")]
         assert findings == [("cx-4-required", "PID-3.4")]
-
-
-PARTS = """
-[[component]]
-at = "CX-1"
-usage = "R"
-spec = "S"
-[[component]]
-at = "CX-2"
-usage = "X"
-spec = "S"
-[[component]]
-at = "CX-7"
-usage = "C"
-when = [{ at = "CX-5", is = "A" }, { at = "CX-3", present = false }]
-spec = "S"
-[[component]]
-at = "CX-9"
-usage = "CE"
-when = [{ at = "CX-5", is = ["B", "C"] }]
-spec = "S"
-[[component]]
-at = "HD-1"
-usage = "C"
-when = [{ at = "HD-2", present = false }]
-spec = "S"
-[[component]]
-at = "HD-3"
-usage = "CE"
-when = [{ at = "HD-2", present = true }]
-table = "none"
-spec = "S"
-"""
-
-
-class TestParts:
-    """HL7 v2.5 §2.12: usages of the components of a data type, wherever it is used."""
-
-    @pytest.mark.parametrize(
-        ("value", "told"),
-        [
-            ("1", []),
-            ("^^^A", [("cx-1-required", "PID-18.1")]),
-            ('""^^^A', []),
-            (" ^^^A", [("cx-1-required", "PID-18.1")]),
-            ("^", []),
-            ("1^2", [("cx-2-forbidden", "PID-18.2")]),
-            ('1^""', []),
-            ("1^^^^A", [("cx-7-missing", "PID-18.7")]),
-            ('1^^^^A^^""', []),
-            ("1^^^^A^^2025", []),
-            ("1^^M10^^A", []),
-            ("1^^^^B", []),
-            ("1^^^^B^^^^C", []),
-            ("1^^^^C&x^^^^C", [("cx-5-divided", "PID-18.5")]),
-            ("1^^^^ B ^^^^C", []),
-            ("1^^^^\\X42\\^^^^C", []),
-            ("1^^^^A^^2025^^C", [("cx-9-unexpected", "PID-18.9")]),
-            ("1^^^^^^^^C", [("cx-9-unexpected", "PID-18.9")]),
-            ('1^^^^""^^^^""', []),
-            ("1^^^A", []),
-            ("1^^^&2", []),
-            ("1^^^A&&3", [("hd-3-unexpected", "PID-18.4.3")]),
-            ("1^^^&&3", [("hd-1-missing", "PID-18.4.1"), ("hd-3-unexpected", "PID-18.4.3")]),
-            ("1^^^&2&3", []),
-        ],
-    )
-    def test_in_a_field(self, load, value: str, told: list[tuple[str, str]]) -> None:
-        assert said(a28(PID={18: value}), load(PARTS)) == told
-
-    def test_in_each_repetition_and_each_field_of_the_type(self, load) -> None:
-        raw = a28(PID={3: "1~^^^A", 18: "1^2"}, PV1={2: "N", 19: "1^^^^A"})
-        assert said(raw, load(PARTS)) == [
-            ("cx-1-required", "PID-3[2].1"),
-            ("cx-2-forbidden", "PID-18.2"),
-            ("cx-7-missing", "PV1-19.7"),
-        ]
-
-    def test_and_in_a_component_of_the_type(self, load) -> None:
-        assert said(a28(PV1={2: "N", 3: "A^B^C^&&3"}), load(PARTS)) == [
-            ("hd-1-missing", "PV1-3.4.1"),
-            ("hd-3-unexpected", "PV1-3.4.3"),
-        ]
-
-    def test_a_line_of_a_field_keeps_the_condition_of_the_type(self, load) -> None:
-        profile = load(PARTS + '[[field]]\nat = "PID-18.7"\nname = "Effective"\nspec = "S"\n')
-        assert said(a28(PID={18: "1^^^^A"}), profile) == [("pid-18-7-missing", "PID-18.7")]
-        assert said(a28(PID={18: "1^^^^B"}), profile) == []
-        assert said(a28(PID={18: "1^^M10^^A"}), profile) == []
-
-    def test_so_does_one_of_a_subcomponent(self, load) -> None:
-        profile = load(PARTS + '[[field]]\nat = "PID-18.4.1"\nname = "Namespace"\nspec = "S"\n')
-        assert said(a28(PID={18: "1^^^&2"}), profile) == []
-        assert said(a28(PID={18: "1^^^&&&x"}), profile)[-1] == ("pid-18-4-1-missing", "PID-18.4.1")
-
-    @pytest.mark.parametrize(
-        ("at", "when", "right", "wrong", "where"),
-        [
-            ("CX-4.1", '{ at = "CX-4.2", present = true }', "1^^^A&2", "1^^^&2", "PID-18.4.1"),
-            ("CX-4.1", '{ at = "CX-5", is = "B" }', "1^^^&2^A", "1^^^&2^B", "PID-18.4.1"),
-            ("CX-3", '{ at = "CX-4.2", is = "2" }', "1^^^A&3", "1^^^A&2", "PID-18.3"),
-        ],
-    )
-    def test_a_condition_may_look_across_the_levels_of_a_type(
-        self, load, at: str, when: str, right: str, wrong: str, where: str
-    ) -> None:
-        profile = load(f'[[component]]\nat = "{at}"\nusage = "C"\nwhen = [{when}]\nspec = "S"\n')
-        name = at.lower().replace(".", "-")
-        assert f"{name}-missing" not in [rule for rule, _ in said(a28(PID={18: right}), profile)]
-        assert (f"{name}-missing", where) in said(a28(PID={18: wrong}), profile)
-
-    @pytest.mark.parametrize(
-        ("at", "when", "right", "wrong"),
-        [
-            ("PID-18.4.1", '{ at = "PID-18.4.2", present = true }', "1^^^A&2", "1^^^&2"),
-            ("PID-18.4.1", '{ at = "PID-18.5", is = "PI" }', "1^^^&2^AN", "1^^^&2^PI"),
-            ("PID-18.3", '{ at = "PID-18.4.2", is = "2" }', "1^^^A&3", "1^^^A&2"),
-            ("PID-18.3", '{ at = "PID-18.5", is = "PI" }', "1^^^A^AN~1^^X^A^PI", "1^^X^A^AN~1^^^A^PI"),
-            ("PID-18.3", '{ at = "PID-8", is = "M" }', "1^^X^A", ""),
-            ("PID-18.3", '{ at = "PV1-2", is = "N" }', "1^^X^A", "1^^^A"),
-            ("PID-18.3", '{ at = "PID-18", present = true }', "1^^X^A", "1^^^A"),
-        ],
-    )
-    def test_and_so_may_one_of_a_field(self, load, at: str, when: str, right: str, wrong: str) -> None:
-        profile = load(f'[[field]]\nat = "{at}"\nusage = "C"\nwhen = [{when}]\nspec = "S"\n')
-        name = at.lower().replace(".", "-") + "-missing"
-        assert name not in [rule for rule, _ in said(a28(PID={18: right}), profile)]
-        assert (name in [rule for rule, _ in said(a28(PID={18: wrong}), profile)]) is bool(wrong)
-
-    def test_nothing_is_said_of_the_parts_of_what_is_forbidden(self, load) -> None:
-        profile = load(PARTS + '[[field]]\nat = "PID-18"\nusage = "X"\nspec = "S"\n')
-        assert said(a28(PID={18: "^2"}), profile) == [("pid-18-forbidden", "PID-18")]
-
-    def test_a_line_for_a_part_of_what_is_forbidden_is_let_be(self, load) -> None:
-        profile = load('[[field]]\nat = "PID-18"\nusage = "X"\nspec = "S"\n[[field]]\nat = "PID-18.5"\nspec = "S"\n')
-        assert said(a28(PID={18: "1"}), profile) == [("pid-18-forbidden", "PID-18")]
-
-
-class TestConditionalFields:
-    """HL7 v2.5 §2.12: usages C and CE of a field."""
-
-    def line(self, usage: str, when: str) -> str:
-        return f'[[field]]\nat = "PID-23"\nusage = "{usage}"\nwhen = [{when}]\nspec = "S"\n'
-
-    @pytest.mark.parametrize(
-        ("when", "holds"),
-        [
-            ('{ at = "PID-8", is = "F" }', True),
-            ('{ at = "PID-8", is = ["M", "F"] }', True),
-            ('{ at = "PID-8", is = "M" }', False),
-            ('{ at = "PID-8", is_not = "F" }', False),
-            ('{ at = "PID-8", is_not = "M" }', True),
-            ('{ at = "PID-9", is_not = "M" }', True),
-            ('{ at = "PID-9", is = "M" }', False),
-            ('{ at = "PID-32", is = "HOMA" }', True),
-            ('{ at = "PID-32", is_not = "HOMA" }', False),
-            ('{ at = "PID-3.5", is = "INS" }', True),
-            ('{ at = "PID-3.5", is_not = "INS" }', False),
-            ('{ at = "PID-3.4.3", is = "ISO" }', True),
-            ('{ at = "PID-3.4.2", is = "1.2" }', False),
-            ('{ at = "PID-5.9", present = true }', False),
-            ('{ at = "PID-5.3", present = true }', True),
-            ('{ at = "PID-8.2", present = false }', True),
-            ('{ at = "PID-60", present = false }', True),
-            ('{ at = "EVN-2", present = true }', True),
-            ('{ at = "EVN-6", present = false }', True),
-            ('{ at = "EVN", present = true }', True),
-            ('{ at = "PV2", present = true }', False),
-            ('{ at = "PV2", present = false }', True),
-            ('{ at = "PV2-3", is_not = "A" }', True),
-            ('{ at = "PV1-2", is = "N" }, { at = "PID-8", is = "F" }', True),
-            ('{ at = "PV1-2", is = "N" }, { at = "PID-8", is = "M" }', False),
-        ],
-    )
-    def test_c_and_ce(self, load, when: str, holds: bool) -> None:
-        needed = [("pid-23-missing", "PID-23")] if holds else []
-        unwanted = [] if holds else [("pid-23-unexpected", "PID-23")]
-        assert said(a28(), load(self.line("C", when))) == needed
-        assert said(a28(PID={23: "X"}), load(self.line("C", when))) == []
-        assert said(a28(), load(self.line("CE", when))) == []
-        assert said(a28(PID={23: "X"}), load(self.line("CE", when))) == unwanted
-        assert said(a28(PID={23: "^^"}), load(self.line("CE", when))) == []
-
-    def test_a_condition_on_another_segment_looks_at_all_of_its_name(self, load) -> None:
-        profile = load(self.line("C", '{ at = "NK1-3", is = "SPO" }'))
-        pv1 = ("PV1", {2: "N"})
-        for codes, told in ((["CHD", "SPO"], 1), (["CHD", "CHD"], 0), (["SPO"], 1), ([], 0)):
-            kin = [("NK1", {1: "1", 3: code}) for code in codes]
-            raw = adt("A28", ("EVN", {2: "20250310"}), ("PID", PID), *kin, pv1)
-            assert len(said(raw, profile)) == told
 
 
 class TestConditions:

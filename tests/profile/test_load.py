@@ -337,26 +337,28 @@ class TestMaps:
         assert {profile.birth_place_components for profile in profiles.profiles} == {(4,)}
 
 
+OVERLAY = (
+    '[overlay]\ntitle = "the dialect of GAM-LYRE"\n'
+    '[[field]]\nat = "PID-8"\nusage = "R"\n'
+    '[[field]]\nat = "ZFD-3"\nusage = "R"\n'
+    '[[segment]]\nname = "ZFD"\nusage = "R"\nin = "A28"\n'
+    '[[field]]\nat = "PID-23"\nusage = "C"\nwhen = [{ at = "ZFD-3", is = "Y" }]\n'
+    '[[rule]]\nid = "of-france"\nwhen = [{ at = "ZFA-1", present = true }]\n'
+    'expect = { at = "PID-8", present = true }\nfr = "f"\nen = "e"\n'
+    '[[rule]]\nid = "of-all"\nexpect = { at = "PID-7", present = true }\nfr = "f"\nen = "e"\n'
+)
+
+
+@pytest.fixture(scope="module")
+def overlay(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One file for all: what was loaded with it is kept."""
+    path = tmp_path_factory.mktemp("overlay") / "lyre.toml"
+    path.write_text(OVERLAY)
+    return path
+
+
 class TestOverlaysOverTheShippedProfiles:
     """One overlay is laid over all the versions of France and over the international profile."""
-
-    LINES = (
-        '[overlay]\ntitle = "the dialect of GAM-LYRE"\n'
-        '[[field]]\nat = "PID-8"\nusage = "R"\n'
-        '[[field]]\nat = "ZFD-3"\nusage = "R"\n'
-        '[[segment]]\nname = "ZFD"\nusage = "R"\nin = "A28"\n'
-        '[[field]]\nat = "PID-23"\nusage = "C"\nwhen = [{ at = "ZFD-3", is = "Y" }]\n'
-        '[[rule]]\nid = "of-france"\nwhen = [{ at = "ZFA-1", present = true }]\n'
-        'expect = { at = "PID-8", present = true }\nfr = "f"\nen = "e"\n'
-        '[[rule]]\nid = "of-all"\nexpect = { at = "PID-7", present = true }\nfr = "f"\nen = "e"\n'
-    )
-
-    @pytest.fixture(scope="class")
-    def overlay(self, tmp_path_factory: pytest.TempPathFactory) -> Path:
-        """One file for all: what was loaded with it is kept."""
-        path = tmp_path_factory.mktemp("overlay") / "lyre.toml"
-        path.write_text(self.LINES)
-        return path
 
     def test_changes_all_of_them(self, overlay: Path) -> None:
         profiles = load_profiles(overlay=overlay)
@@ -386,6 +388,15 @@ class TestOverlaysOverTheShippedProfiles:
         )
         for profile in load_profiles(overlay=path).profiles:
             assert {"zly-required", "zly-1-required"} <= set(profile.rules)
+
+    def test_a_rule_cannot_take_the_id_of_one_that_a_line_makes(self, tmp_path: Path) -> None:
+        path = tmp_path / "lyre.toml"
+        rule = 'id = "pid-8-not-in-table"\nexpect = { at = "PID-8", present = true }\nfr = "Non."\nen = "No."\n'
+        path.write_text(f'[overlay]\ntitle = "x"\n[[rule]]\n{rule}', encoding="utf-8")
+        with pytest.raises(ProfileError) as failure:
+            load_profiles(overlay=path)
+        assert (failure.value.file, failure.value.key) == ("lyre.toml", "rule pid-8-not-in-table id")
+        assert failure.value.text("fr") == f"lyre.toml : {failure.value.key} : {failure.value.fr}"
 
     def test_what_is_wrong_in_it_is_told_of_it(self, tmp_path: Path) -> None:
         path = tmp_path / "lyre.toml"
