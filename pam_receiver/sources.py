@@ -35,7 +35,10 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Sources:
-    """The sources of the settings: the first of ``named`` that takes a message, else ``general``."""
+    """The sources of the settings: the first of ``named`` that takes a message, else ``general``.
+
+    Those that name a port stand before those that do not: the port says more than what a message says of itself.
+    """
 
     general: Source
     named: tuple[Source, ...] = ()

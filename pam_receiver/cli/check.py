@@ -111,8 +111,10 @@ def _run(
 ) -> int:
     """Check everything and return the exit code."""
     from pam_receiver.cli.progress import Progress
+    from pam_receiver.report.masking import mask_name_for
     from pam_receiver.report.tally import Tally
 
+    subjects = [_subject(each, start.lang) for each in files]
     profiles = [source.profiles for source in (sources.general, *sources.named)]
     tally = Tally(is_masked=written.is_masked, profiles=profiles)
     with ExitStack() as stack:
@@ -126,8 +128,10 @@ def _run(
             for entry in _Checker(start, sources).check(files, without=written.paths, progress=progress):
                 for sink in sinks:
                     sink.add(entry)
+                if written.is_masked and written.paths:
+                    subjects = [mask_name_for(entry.raw, each) for each in subjects]
         summary = tally.summary()
-        written.write(summary, subjects=[_subject(each, start.lang) for each in files])
+        written.write(summary, subjects=subjects)
     if not as_json:
         if not is_listed:
             _print_totals(summary, start.lang)

@@ -34,7 +34,8 @@ def make_sources(settings: Settings, *, profile: str | None = None, overlay: Pat
     """
     profiles = _load(profile, overlay, Strictness.LENIENT, None)
     general = Source(name="", profiles=profiles, reading=_reading_rules(settings, profiles))
-    return Sources(general, tuple(_make_source(settings, each, profile, overlay) for each in settings.sources))
+    named = [_make_source(settings, each, profile, overlay) for each in settings.sources]
+    return Sources(general, tuple(sorted(named, key=lambda each: each.port is None)))
 
 
 def _make_source(settings: Settings, source: SourceSettings, profile: str | None, overlay: Path | None) -> Source:

@@ -55,7 +55,7 @@ class Reports:
             for path in self.paths:
                 out = stack.enter_context(_Written(path, mode=None if self.is_masked else _ONLY_OWNER))
                 if path is self._junit:
-                    self.sinks.append(stack.enter_context(JunitWriter(out, self._start.lang)))
+                    self.sinks.append(stack.enter_context(JunitWriter(out, self._start.lang, is_masked=self.is_masked)))
                 else:
                     self._open.append((path, out))
             self._stack = stack.pop_all()

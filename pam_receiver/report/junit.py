@@ -10,10 +10,12 @@ from xml.sax.saxutils import escape, quoteattr
 from pam_receiver.finding import Finding, Lang
 from pam_receiver.ids import safe_control_id
 from pam_receiver.report.entry import Entry
+from pam_receiver.report.masking import mask_name_for
 
 _NOT_XML: Final = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")  # XML 1.0 §2.2
 _EVENT: Final = re.compile(r"[A-Z]\d\d")
 _IN_MEMORY: Final = 1 << 20
+_SHOWN: Final = "\0"  # the name of a file in what is written before all its messages are known; no XML holds it
 
 
 @dataclass(slots=True)
@@ -21,6 +23,7 @@ class _Suite:
     """A file whose messages are being written."""
 
     name: str
+    shown: str  # the name, with what its messages tell of their patients masked
     body: IO[str]
     tests: int = 0
     failures: int = 0
@@ -34,9 +37,10 @@ class JunitWriter:
     cases, so that those of one file wait in a temporary file.
     """
 
-    def __init__(self, out: IO[str], lang: Lang) -> None:
+    def __init__(self, out: IO[str], lang: Lang, *, is_masked: bool = True) -> None:
         self._out = out
         self._lang = lang
+        self._is_masked = is_masked
         self._suite: _Suite | None = None
 
     def __enter__(self) -> Self:
@@ -57,7 +61,9 @@ class JunitWriter:
         if self._suite is None or self._suite.name != entry.file:
             self._end_suite()
             body = tempfile.SpooledTemporaryFile(_IN_MEMORY, "w+", encoding="utf-8", newline="")  # noqa: SIM115
-            self._suite = _Suite(entry.file, body)
+            self._suite = _Suite(entry.file, entry.file, body)
+        if self._is_masked:
+            self._suite.shown = mask_name_for(entry.raw, self._suite.shown)
         self._write_case(self._suite, entry)
 
     def _write_case(self, suite: _Suite, entry: Entry) -> None:
@@ -66,7 +72,7 @@ class JunitWriter:
         others = [finding for finding in findings if not finding.is_error]
         suite.tests += 1
         body = suite.body
-        body.write(f"    <testcase classname={_attribute(entry.file)} name={_attribute(_name_of(entry))}>\n")
+        body.write(f"    <testcase classname={_SHOWN} name={_attribute(_name_of(entry))}>\n")
         if entry.is_unreadable:
             suite.errors += 1
             why = entry.problem or (failures[0].text(self._lang) if failures else "")
@@ -89,11 +95,12 @@ class JunitWriter:
         if suite is None:
             return
         counts = f'tests="{suite.tests}" failures="{suite.failures}" errors="{suite.errors}" skipped="0"'
-        self._out.write(f"  <testsuite name={_attribute(suite.name)} {counts}>\n")
+        shown = _attribute(suite.shown)
+        self._out.write(f"  <testsuite name={shown} {counts}>\n")
         with suite.body as body:
             body.seek(0)
-            while part := body.read(_IN_MEMORY):
-                self._out.write(part)
+            for line in body:
+                self._out.write(line.replace(_SHOWN, shown, 1))
         self._out.write("  </testsuite>\n")
 
 

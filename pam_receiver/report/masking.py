@@ -131,6 +131,12 @@ def _words_of(segment: Segment, number: int) -> set[str]:
     return {_plain(word) for text in texts for word in _WORD.findall(text)}
 
 
+def mask_name_for(raw: bytes, name: str) -> str:
+    """Return ``name``, of a file or folder, with the words masked that the message ``raw`` tells of its patient."""
+    message = read_message(raw) if raw and _WORD.search(name) else None
+    return name if message is None else mask_name(name, personal_words(message))
+
+
 def mask_name(name: str, words: Collection[str]) -> str:
     """Return the name of a file with each of its words masked that is, or holds, one of ``words``.
 

@@ -125,3 +125,10 @@ class TestWhatCannotBeUsed:
         monkeypatch.setattr(parts, "load_profiles", broken)
         with pytest.raises(ProfileError):
             parts.make_sources(general)
+
+
+def test_a_source_that_names_its_port_goes_before_those_that_name_none(tmp_path: Path) -> None:
+    text = '[[source]]\nname = "a"\napplication = "GAM*"\n[[source]]\nname = "b"\nport = 2576\n'
+    sources = parts.make_sources(settings(tmp_path, text))
+    raw = b"MSH|^~\\&|GAM|CHU|||||ADT^A28^ADT_A05|1|P|2.5^FRA^2.11\r"
+    assert [sources.find(raw, port).name for port in (2576, 2575, None)] == ["b", "a", "a"]

@@ -9,6 +9,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
+from golden import adt
 
 from pam_receiver.cli.morning import Scene
 
@@ -127,3 +128,17 @@ class TestMask:
             assert "ROPARTZ" not in masked.read_text()
             assert "ROPARTZ" in shown.read_text()
             assert stat.S_IMODE(shown.stat().st_mode) == 0o600
+
+    def test_a_file_named_after_its_patient_is_not_named(self, run: Run, tmp_path: Path) -> None:
+        """A capture is often named after its patient: neither page, totals nor JUnit may tell it."""
+        file = tmp_path / "KERGUELEN Anne.hl7"
+        file.write_bytes(
+            adt("7000101", "1") + adt("7000202", "2").replace(b"KERGUELEN^ANNE^ANNE SOLENE", b"TANGUY^MALO^MALO")
+        )
+        page, totals, junit = tmp_path / "out.html", tmp_path / "out.json", tmp_path / "out.xml"
+        run("check", file, "--report", page, "--report", totals, "--junit", junit)
+        for written in (page, totals, junit):
+            assert "kerguelen" not in written.read_text(encoding="utf-8").lower()
+        run("check", file, "--report", page, "--junit", junit, "--unmask")
+        assert "KERGUELEN Anne.hl7" in page.read_text(encoding="utf-8")
+        assert "KERGUELEN Anne.hl7" in junit.read_text(encoding="utf-8")
