@@ -120,9 +120,10 @@ def doubt(plan: "EventPlan") -> Doubt:
         each.at.segment for segment in plan.fields.values() for rule in segment.conditional for each in rule.when
     }
     for name in sorted(wanted):
+        cells = _cells(name)
         lines += [
-            f"    {name} = s.get('{name}', ())",
-            f"    {name} = {name}[0].cells if len({name}) == 1 else {name} and None",
+            f"    {cells} = s.get('{name}', ())",
+            f"    {cells} = {cells}[0].cells if len({cells}) == 1 else {cells} and None",
         ]
     for index, rule in enumerate(plan.rules):
         tests = [_tells_of(each, names, holds=False) for each in rule.when]
@@ -131,15 +132,21 @@ def doubt(plan: "EventPlan") -> Doubt:
     for name, segment in plan.fields.items():
         if segment.conditional:
             tests = [_settled(rule, names) for rule in segment.conditional]
-            lines.append(f"    if {name} is None or ({name} and not ({' and '.join(tests)})): b.append('{name}')")
+            cells = _cells(name)
+            lines.append(f"    if {cells} is None or ({cells} and not ({' and '.join(tests)})): b.append('{name}')")
     lines.append("    return b")
     found: Doubt = _make("find", lines, names)
     return found
 
 
+def _cells(segment: str) -> str:
+    """The local name for the cells of a segment: no other name begins so, whatever a profile calls its segments."""
+    return f"cells_{segment}"
+
+
 def _settled(rule: "FieldRule", names: dict[str, object]) -> str:
     """An expression that is true only when a field of usage C or CE surely breaks nothing."""
-    cells, number = rule.at.segment, rule.at.field
+    cells, number = _cells(rule.at.segment), rule.at.field
     if rule.usage == "C":
         never = [_tells_of(each, names, holds=False) for each in rule.when]
         return f"({' or '.join([f'(len({cells}) > {number} and {cells}[{number}][:1].isalnum())', *never])})"
@@ -150,7 +157,7 @@ def _settled(rule: "FieldRule", names: dict[str, object]) -> str:
 def _tells_of(condition: "Condition", names: dict[str, object], *, holds: bool) -> str:
     """An expression that is true only when a condition of a message surely holds, or when it surely does not."""
     place, test = condition.at, condition.test
-    cells, number = place.segment, place.field
+    cells, number = _cells(place.segment), place.field
     if number is None:
         return f"({cells} {'is None or ' + cells if (test == 'present') is holds else 'is not None and not ' + cells})"
     there = f"({cells} and len({cells}) > {number} and {cells}[{number}][:1].isalnum())"
@@ -187,7 +194,7 @@ def lacks(raw: str, marks: tuple[str, ...]) -> bool:
 
 
 def _make(name: str, lines: list[str], names: dict[str, object]) -> Any:  # Any: a function that was just written
-    exec("\n".join(lines), names)  # noqa: S102 - written here from numbers and names of our own, no text of a file
+    exec("\n".join(lines), names)  # noqa: S102 - of numbers and names of our own; of a file only segment names of the form of Place
     return names[name]
 
 

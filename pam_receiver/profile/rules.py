@@ -195,6 +195,11 @@ def field_rules(asked: FieldRule, grading: Grading, *, depth: int) -> dict[Breac
     ``depth``: 1 for a field, 2 for a component, 3 for a subcomponent.
     """
     made = {breach: _field_rule(asked, breach, depth) for breach in _field_breaches(asked, depth)}
+    return _graded(made, grading)
+
+
+def _graded(made: Mapping[Breach, Rule], grading: Grading) -> dict[Breach, Rule]:
+    """The rules at the severity in force, without those that are ignored."""
     graded = {breach: grading.grade(rule, is_strict=breach in _STRICT) for breach, rule in made.items()}
     return {breach: rule for breach, rule in graded.items() if rule is not None}
 
@@ -254,8 +259,7 @@ def segment_rules(asked: SegmentRule, grading: Grading) -> dict[Breach, Rule]:
     if asked.card.max is not None and asked.usage is not Usage.X:
         breaches.append(Breach.REPEATED)
     made = {breach: _segment_rule(asked, breach) for breach in breaches}
-    graded = {breach: grading.grade(rule, is_strict=breach in _STRICT) for breach, rule in made.items()}
-    return {breach: rule for breach, rule in graded.items() if rule is not None}
+    return _graded(made, grading)
 
 
 def _segment_rule(asked: SegmentRule, breach: Breach) -> Rule:

@@ -90,32 +90,16 @@ def example_of_segment(name: str, *, is_empty: bool) -> str:
     return "" if is_empty else f"{name}|…"
 
 
+_SAID: Final[Mapping[Test, tuple[str, str]]] = {
+    Test.PRESENT: ("{at} est renseigné", "{at} is filled"),
+    Test.ABSENT: ("{at} est vide", "{at} is empty"),
+    Test.IS: ("{at} vaut {codes}", "{at} is {codes}"),
+    Test.IS_NOT: ("{at} ne vaut pas {codes}", "{at} is not {codes}"),
+}
+
+
 def say_conditions(when: Sequence[Condition]) -> tuple[str, str]:
     """Return conditions as the end of a sentence, in French and in English: ``ZBE-4 vaut UPDATE ou CANCEL``."""
-    return " et ".join(map(_say_fr, when)), " and ".join(map(_say_en, when))
-
-
-def _say_fr(condition: Condition) -> str:
-    codes = " ou ".join(sorted(condition.codes))
-    match condition.test:
-        case Test.PRESENT:
-            return f"{condition.at} est renseigné"
-        case Test.ABSENT:
-            return f"{condition.at} est vide"
-        case Test.IS:
-            return f"{condition.at} vaut {codes}"
-        case Test.IS_NOT:
-            return f"{condition.at} ne vaut pas {codes}"
-
-
-def _say_en(condition: Condition) -> str:
-    codes = " or ".join(sorted(condition.codes))
-    match condition.test:
-        case Test.PRESENT:
-            return f"{condition.at} is filled"
-        case Test.ABSENT:
-            return f"{condition.at} is empty"
-        case Test.IS:
-            return f"{condition.at} is {codes}"
-        case Test.IS_NOT:
-            return f"{condition.at} is not {codes}"
+    french = [_SAID[each.test][0].format(at=each.at, codes=" ou ".join(sorted(each.codes))) for each in when]
+    english = [_SAID[each.test][1].format(at=each.at, codes=" or ".join(sorted(each.codes))) for each in when]
+    return " et ".join(french), " and ".join(english)
