@@ -7,16 +7,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Final, Literal
-from uuid import UUID
 
-from pam_receiver.adt import EVENTS, Reading, persons_of, read_event
+from pam_receiver.adt import EVENTS, persons_of
 from pam_receiver.finding import ErrorCode, Finding, Lang, Location, Rule, Severity
 from pam_receiver.hl7 import rules as wire
 from pam_receiver.hl7.ack import AckCode, Verdict, build_ack
-from pam_receiver.hl7.charset import find_codec
-from pam_receiver.hl7.er7 import Message, Unreadable, parse_message
-from pam_receiver.hl7.header import Header, read_header, read_header_loosely
-from pam_receiver.identity import rules as identity_rules
+from pam_receiver.hl7.header import read_header_loosely
 from pam_receiver.identity.decide import decide
 from pam_receiver.identity.known import Known
 from pam_receiver.identity.model import (
@@ -28,17 +24,14 @@ from pam_receiver.identity.model import (
     Event,
     Merge,
     MergeLink,
-    Occasion,
-    Policy,
     SeenAuthority,
     SentIdentifier,
     SentIns,
 )
 from pam_receiver.ids import MessageIds, ack_control_id, safe_control_id
-from pam_receiver.profile.check import MOST_FINDINGS, check_message
-from pam_receiver.profile.model import Profile
-from pam_receiver.sources import Source, Sources
+from pam_receiver.sources import Sources
 from pam_receiver.store import MessageRecord, Receipt, Store, StoreConflict, StoreError, StoreUnavailable, Transaction
+from pam_receiver.understand import Understood, bounded, join, tell_raised, understand
 
 log = logging.getLogger("pam_receiver.receive")
 
@@ -54,15 +47,6 @@ CONTROL_ID_REUSED: Final = Rule(
     spec="HL7 v2.5 §2.15.9.10",
     example="MSH-10 = 20260302080000-4712",
 )
-CONTROL_ID_MISSING: Final = Rule(
-    id="control-id-missing",
-    code=ErrorCode.REQUIRED_FIELD_MISSING,
-    severity=Severity.W,
-    fr="MSH-10 est vide : un renvoi de ce message ne pourra être reconnu ; donner un identifiant unique.",
-    en="MSH-10 is empty: a repeat of this message cannot be recognised; give each message its own id.",
-    spec="HL7 v2.5 §2.15.9.10",
-    example="MSH-10 = 20260302080000-4711",
-)
 INTERNAL_ERROR: Final = Rule(
     id="internal-error",
     code=ErrorCode.INTERNAL_ERROR,
@@ -71,26 +55,6 @@ INTERNAL_ERROR: Final = Rule(
     en="Failure of the receiver on this message: nothing was stored; tell its operator.",
     spec="HL7 v2.5 §2.9.2.2",
     example="MSA|AR|20260302080000-4711",
-)
-EVENT_NOT_IN_PROFILE: Final = Rule(
-    id="event-not-in-profile",
-    code=ErrorCode.UNSUPPORTED_EVENT,
-    severity=Severity.E,
-    fr="MSH-9.2 : le profil {profile}, réglé pour cette source, ne prend pas cet événement ; A31 ou Z99 pour A08.",
-    en="MSH-9.2: the profile {profile}, set for this source, does not take this event; A31 or Z99 stand for A08.",
-    spec="ITI TF-2 Appendix C.2.3; IHE PAM FR 2.11.2 §2.2",
-    example="MSH-9 = ADT^A31^ADT_A05",
-)
-RAISED_BY_SOURCE: Final = Rule(
-    id="raised-by-source",
-    code=ErrorCode.ACCEPTED,
-    severity=Severity.I,
-    fr="Les réglages de cette source font une erreur de {rule} : rien de ce message n'est gardé, quoi que dise ce "
-    "constat de ce qui est pris ou laissé de côté ; corrigez et renvoyez.",
-    en="The settings of this source make {rule} an error: nothing of this message is kept, whatever that finding says "
-    "of what is taken or left out; correct it and send again.",
-    spec="pam-receiver, settings strictness and overlay of [[source]]",
-    example="PID-32 = VALI",
 )
 _FAILED: Final = (INTERNAL_ERROR.at(),)
 
@@ -131,119 +95,13 @@ class AnswerStyle:
     which: Literal["all", "errors"] = "all"
 
 
-# ----------------------------------------------------------------------------------------------- one message, read
-
-
-@dataclass(frozen=True, slots=True)
-class _Understood:
-    """A message after the pure steps that need no store: parsed, checked, read. ``code``: it is refused already.
-
-    ``source`` is the name of its source; ``profile`` the one that it is held to, ``None`` when it cannot be read.
-    """
-
-    header: Header | None
-    findings: tuple[Finding, ...]
-    code: AckCode | None = None
-    reading: Reading | None = None
-    encoding: str = ""
-    source: str = ""
-    profile: Profile | None = None
-
-    @property
-    def event(self) -> Event | None:
-        return self.reading.event if self.reading is not None and self.code is None else None
-
-    @property
-    def sender(self) -> tuple[str, str]:
-        return self.header.sender if self.header else ("", "")
-
-    @property
-    def control_id(self) -> str:
-        return self.header.control_id if self.header else ""
-
-    @property
-    def trigger_event(self) -> str:
-        return self.header.trigger_event if self.header else ""
-
-    def occasion(self, message_id: str, at: datetime) -> Occasion:
-        """The message that brings the event, for the decision."""
-        dated = self.reading.dated if self.reading else None
-        return Occasion(message_id, safe_control_id(self.control_id), self.sender, at, dated)
-
-
-def _join(profile: Profile, findings: tuple[Finding, ...], more: tuple[Finding, ...]) -> tuple[Finding, ...]:
-    """Add what a later step says; where it says why, the profile's general word for the same fault falls away.
-
-    The fault stays an error when the profile, being strict, has made it one.
-    """
-    more = tuple(each for each in more if each.is_error or profile.grades.get(each.rule, each.severity) is not None)
-    if not more or not findings:
-        return findings or more
-    said = {(each.at, each.code) for each in more}
-    general = [each for each in findings if (each.at, each.code) in said and profile.is_general(each.rule)]
-    if not general:
-        return (*findings, *more)
-    errors = {(each.at, each.code) for each in general if each.is_error}
-    raised = (each.graded(Severity.E) if (each.at, each.code) in errors else each for each in more)
-    return (*(each for each in findings if each not in general), *raised)
-
-
-def _tell_raised(findings: tuple[Finding, ...], of_code: tuple[Finding, ...]) -> tuple[Finding, ...]:
-    """Say which findings of the code are errors by the settings alone: their sentences tell of another effect."""
-    errors = {each.rule for each in findings if each.is_error}
-    if not errors:
-        return findings
-    raised = sorted(errors & {each.rule for each in of_code if not each.is_error})
-    return (*findings, *(RAISED_BY_SOURCE.at(rule=rule) for rule in raised))
-
-
-def _bounded(findings: tuple[Finding, ...]) -> tuple[Finding, ...]:
-    """Return the findings, of very many the errors first, and one that counts those left out."""
-    if len(findings) <= MOST_FINDINGS:
-        return findings
-    ordered = sorted(findings, key=lambda each: not each.is_error)
-    kept, rest = ordered[: MOST_FINDINGS - 1], ordered[MOST_FINDINGS - 1 :]
-    return (*kept, wire.FINDINGS_NOT_SHOWN.at(count=len(rest), errors=sum(each.is_error for each in rest)))
-
-
-def _understand(raw: bytes, source: Source) -> _Understood:
-    try:
-        message = parse_message(raw, charset=source.charset)
-    except Unreadable as error:
-        return _Understood(error.header, error.findings, AckCode.AR, source=source.name)
-    header = _read_header(message, source)
-    profile = source.profiles.select(header)
-    reading = read_event(message, header, source.reading)
-    if reading.is_rejected:
-        findings = profile.graded((*message.findings, *reading.findings))
-        return _Understood(header, findings, AckCode.AR, reading, message.encoding, source.name, profile)
-    if not profile.accepts(header.trigger_event):
-        refused = (*message.findings, EVENT_NOT_IN_PROFILE.at(Location("MSH", 1, 9, 1, 2), profile=profile.name))
-        return _Understood(header, refused, AckCode.AR, reading, message.encoding, source.name, profile)
-    checked = check_message(message, profile)
-    missing = () if header.control_id else (CONTROL_ID_MISSING.at(Location("MSH", 1, 10)),)
-    findings = profile.graded(_join(profile, (*message.findings, *checked), (*missing, *reading.findings)))
-    findings = _tell_raised(findings, (*message.findings, *missing, *reading.findings))
-    code = AckCode.AE if any(finding.is_error for finding in findings) else None
-    read = Reading(reading.event, (), reading.dated)  # its findings stand among those of the message
-    return _Understood(header, _bounded(findings), code, read, message.encoding, source.name, profile)
-
-
-def _read_header(message: Message, source: Source) -> Header:
-    """Read MSH. Where the settings knew better in which set the message is written, the answer names that one too."""
-    header = read_header(message)
-    if source.charset is None or message.encoding != find_codec(source.charset):
-        return header
-    return replace(header, charset=source.charset)
-
-
 @dataclass(frozen=True, slots=True)
 class _Read:
     """A message of a batch: what came in, and what was understood of it."""
 
     incoming: Incoming
     message_id: str
-    understood: _Understood
+    understood: Understood
     digest: bytes
     repeat_key: bytes
 
@@ -261,62 +119,6 @@ class _Settled:
     repeat_of: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Checked:
-    """What can be said of a message without a database.
-
-    ``profile`` is the name of the one that it was held to, ``source`` of the source that it belongs to, or ``""``.
-    """
-
-    findings: tuple[Finding, ...]
-    event: str
-    control_id: str
-    unreadable: bool
-    ack_code: AckCode = AckCode.AA
-    profile: str = ""
-    source: str = ""
-
-
-_NO_MESSAGE: Final = str(UUID(int=0))  # no message is kept, so none needs an id
-_NEED_STORE: Final = frozenset(
-    {  # said of an empty store only: they mean nothing when no store is asked
-        identity_rules.CANCEL_OF_UNKNOWN.id,
-        identity_rules.DELETE_OF_UNKNOWN.id,
-        identity_rules.MERGE_SOURCE_UNKNOWN.id,
-        identity_rules.CHANGE_OF_NOTHING.id,
-    }
-)
-
-
-def check_file_message(
-    raw: bytes, *, sources: Sources, policy: Policy, at: datetime, port: int | None = None
-) -> Checked:
-    """Check one message as the receiver would on an empty store, and leave out what only a store can tell.
-
-    ``port``: the one of ours by which it would come in.
-    """
-    understood = _understand(raw, sources.find(raw, port))
-    findings, event = understood.findings, understood.event
-    code = understood.code or (AckCode.AE if event is None else AckCode.AA)
-    if event is not None and understood.profile is not None:
-        decision = decide(event, Known(), understood.occasion(_NO_MESSAGE, at), policy)
-        names_ins_alone = isinstance(event, ChangeIdentifier) and not event.old  # it may be found by the INS of MRG-1
-        left_out = _NEED_STORE | ({identity_rules.NO_IPP.id} if names_ins_alone else set())
-        said = tuple(each for each in decision.findings if each.rule not in left_out)
-        findings = understood.profile.graded(_join(understood.profile, findings, said))
-        findings = _tell_raised(findings, said)
-        code = AckCode.AE if any(each.is_error for each in findings) else code
-    return Checked(
-        findings=findings,
-        event=understood.trigger_event,
-        control_id=understood.control_id,
-        unreadable=understood.code is AckCode.AR and understood.reading is None,
-        ack_code=code,
-        profile=understood.profile.name if understood.profile is not None else "",
-        source=understood.source,
-    )
-
-
 # -------------------------------------------------------------------------------------------------------- a batch
 
 
@@ -328,7 +130,6 @@ class Receiver:
         store: Store,
         *,
         sources: Sources,
-        policy: Policy,
         answers: AnswerStyle | None = None,
         new_message_id: Callable[[], str] | None = None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
@@ -336,7 +137,6 @@ class Receiver:
     ) -> None:
         self._store = store
         self._sources = sources
-        self._policy = policy
         self._answers = answers or AnswerStyle()
         self._new_message_id = new_message_id or MessageIds()
         self._now = now
@@ -358,19 +158,19 @@ class Receiver:
         """
         refused = wire.BLOCK_TOO_LARGE.at(Location("MSH"), limit=self._max_block_bytes)
         source = self._sources.find(incoming.raw, incoming.port)
-        understood = _Understood(read_header_loosely(incoming.raw), (refused,), AckCode.AR, source=source.name)
+        understood = Understood(read_header_loosely(incoming.raw), (refused,), source, AckCode.AR)
         return self._keep([self._read(incoming, understood)])[0]
 
-    def _read(self, incoming: Incoming, understood: _Understood | None = None) -> _Read:
+    def _read(self, incoming: Incoming, understood: Understood | None = None) -> _Read:
         message_id = self._new_message_id()
         if understood is None:
             source = self._sources.find(incoming.raw, incoming.port)
             try:
-                understood = _understand(incoming.raw, source)
+                understood = understand(incoming.raw, source)
             except Exception as error:  # noqa: BLE001 - one message must not stop the others; nothing of it is logged
                 _log_failure(error, message_id)
                 header = read_header_loosely(incoming.raw)
-                understood = _Understood(header, _FAILED, AckCode.AR, source=source.name)
+                understood = Understood(header, _FAILED, source, AckCode.AR)
         key = b""
         if understood.control_id:
             named = "\0".join((*understood.sender, understood.control_id))
@@ -440,9 +240,9 @@ class Receiver:
             findings = (*(profile.graded(reused) if profile is not None else reused), *findings)
             return self._answer(read, understood.code or AckCode.AE, findings)
         occasion = understood.occasion(read.message_id, read.incoming.received_at)
-        decision = decide(event, known, occasion, self._policy)
-        findings = profile.graded(_join(profile, (*reused, *findings), decision.findings))
-        findings = _tell_raised(findings, (*reused, *decision.findings))
+        decision = decide(event, known, occasion, understood.source.policy)
+        findings = profile.graded(join(profile, (*reused, *findings), decision.findings))
+        findings = tell_raised(findings, (*reused, *decision.findings))
         if any(finding.is_error for finding in findings):
             # Refused by an overlay alone, nothing of the decision is kept: its alerts speak of what would have been.
             kept = decision if decision.is_refused else NOTHING
@@ -458,7 +258,7 @@ class Receiver:
         decision: Decision = NOTHING,
         seen: tuple[SeenAuthority, ...] = (),
     ) -> _Settled:
-        header, findings = read.understood.header, _bounded(findings)
+        header, findings = read.understood.header, bounded(findings)
         wants_english = header is not None and header.language.strip().upper().startswith("EN")
         ack = build_ack(
             header,
@@ -564,5 +364,5 @@ def _outcome(one: _Settled) -> Outcome:
         message_id=one.read.message_id,
         rules=tuple((finding.rule, finding.severity.value) for finding in one.findings),
         is_repeat=one.repeat_of is not None,
-        source=one.read.understood.source,
+        source=one.read.understood.source.name,
     )

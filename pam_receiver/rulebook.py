@@ -4,7 +4,7 @@ import difflib
 from types import ModuleType
 from typing import Final
 
-from pam_receiver import receive
+from pam_receiver import receive, understand
 from pam_receiver.adt import rules as reading
 from pam_receiver.finding import ErrorCode, Rule, Severity
 from pam_receiver.hl7 import rules as wire
@@ -24,9 +24,9 @@ CHAPTERS: Final[dict[str, tuple[Rule, ...]]] = {
     "profile": _rules_of(profile),
     "reading": _rules_of(reading),
     "identity": _rules_of(identity),
-    "receiving": _rules_of(receive),
+    "receiving": (*_rules_of(understand), *_rules_of(receive)),
 }
-_OF_THE_OUTCOME: Final = frozenset({receive.RAISED_BY_SOURCE.id, wire.FINDINGS_NOT_SHOWN.id})
+_OF_THE_OUTCOME: Final = frozenset({understand.RAISED_BY_SOURCE.id, wire.FINDINGS_NOT_SHOWN.id})
 RULES: Final[dict[str, Rule]] = {rule.id: rule for chapter in CHAPTERS.values() for rule in chapter}
 _AR_CODES: Final = frozenset(
     {

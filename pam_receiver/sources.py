@@ -1,10 +1,11 @@
 """Sources: which sender a message comes from, and how messages of that sender are taken."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 
 from pam_receiver.adt import ReadingRules
 from pam_receiver.hl7.header import read_sender_loosely
+from pam_receiver.identity.model import Policy
 from pam_receiver.profile.load import ProfileSet
 
 
@@ -24,6 +25,7 @@ class Source:
     application: str | None = None
     facility: str | None = None
     port: int | None = None
+    policy: Policy = field(default_factory=Policy)
 
     def takes(self, sender: tuple[str, str]) -> bool:
         """Whether MSH-3.1 and MSH-4.1 follow the patterns."""

@@ -101,7 +101,6 @@ def make_receiver(store: Store, settings: Settings, **options: Any) -> Receiver:
     return Receiver(
         store,
         sources=parts.make_sources(settings),
-        policy=parts.make_policy(settings),
         answers=parts.make_answer_style(settings),
         **{"new_message_id": message_ids(), "now": lambda: BEGINS_AT, **options},
     )

@@ -33,12 +33,13 @@ from pam_receiver.logs import ALLOWED_KEYS
 from pam_receiver.metrics import Metrics
 from pam_receiver.profile.load import load_profiles
 from pam_receiver.profile.model import Breach
-from pam_receiver.receive import Incoming, Receiver, check_file_message
+from pam_receiver.receive import Incoming, Receiver
 from pam_receiver.report.entry import Entry
 from pam_receiver.rulebook import RULES, answer_of, fill_in
 from pam_receiver.store import Store
 from pam_receiver.store.queries import find_history, find_messages, list_identities, list_messages
 from pam_receiver.store.schema import metadata
+from pam_receiver.understand import check_file_message
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 DOCS: Final = ROOT / "docs"
@@ -365,7 +366,6 @@ def receiver(sqlite_url: str) -> Iterator[Receiver]:
         yield Receiver(
             store,
             sources=parts.make_sources(settings),
-            policy=parts.make_policy(settings),
             answers=parts.make_answer_style(settings),
         )
 
@@ -419,7 +419,6 @@ class TestJson:
         checked = check_file_message(
             morning()[20].raw,
             sources=parts.make_sources(settings),
-            policy=parts.make_policy(settings),
             at=datetime(2026, 3, 2, tzinfo=UTC),
         )
         keys = set(entry_json(Entry("x.hl7", "x.hl7", 1, checked), "en"))

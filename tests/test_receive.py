@@ -14,16 +14,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import create_engine, text
 
-from pam_receiver import receive
+from pam_receiver import receive, understand
 from pam_receiver.cli import parts
 from pam_receiver.config import Settings, load_settings
 from pam_receiver.finding import ErrorCode, Location, Severity
 from pam_receiver.hl7.ack import AckCode, decode_ack
 from pam_receiver.hl7.er7 import encode_message, parse_message
-from pam_receiver.identity.model import Policy
 from pam_receiver.profile.check import MOST_FINDINGS
-from pam_receiver.receive import Incoming, Outcome, Receiver, check_file_message
+from pam_receiver.receive import Incoming, Outcome, Receiver
 from pam_receiver.store import MessageView, Store, StoreConflict, StoreError, StoreUnavailable, Transaction, queries
+from pam_receiver.understand import Checked, check_file_message
 
 DEFAULTS: Final[Settings] = load_settings({})
 SECRET: Final = "KERGUELEN"
@@ -125,7 +125,8 @@ class TestUnforeseen:
         monkeypatch: pytest.MonkeyPatch,
         caplog: pytest.LogCaptureFixture,
     ) -> None:
-        real: Callable[..., Any] = getattr(receive, step)
+        home = receive if step == "decide" else understand
+        real: Callable[..., Any] = getattr(home, step)
         calls = iter(range(3))
 
         def broken(*arguments: object) -> object:
@@ -133,7 +134,7 @@ class TestUnforeseen:
                 raise ValueError(SECRET)
             return real(*arguments)
 
-        monkeypatch.setattr(receive, step, broken)
+        monkeypatch.setattr(home, step, broken)
         outcomes = receiver.receive(incoming(*(adt(f"700010{n}", str(n)) for n in range(3))))
         assert [told(each) for each in outcomes] == ["AA", "AR internal-error", "AA"]
         assert [error.code for error in decode_ack(outcomes[1].ack).errors] == [str(ErrorCode.INTERNAL_ERROR.value)]
@@ -506,7 +507,7 @@ class TestSource:
     def test_a_failure_of_ours_names_it_too(
         self, store: Store, house: Callable[..., Settings], monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.delattr(receive, "read_event")
+        monkeypatch.delattr(understand, "read_event")
         receiver = make_receiver(store, house('name = "a"', "port = 2576"))
         (outcome,) = receiver.receive([Incoming(adt("7000101", "1"), PEER, BEGINS_AT, 2576)])
         assert (told(outcome), outcome.source) == ("AR internal-error", "a")
@@ -529,11 +530,11 @@ class TestSource:
 class TestCheckFileMessage:
     """What can be said of a message without a database."""
 
-    def check(self, raw: bytes) -> receive.Checked:
-        return check_file_message(raw, sources=SOURCES, policy=Policy(), at=BEGINS_AT)
+    def check(self, raw: bytes) -> Checked:
+        return check_file_message(raw, sources=SOURCES, at=BEGINS_AT)
 
     def test_a_clean_message(self) -> None:
-        wanted = receive.Checked((), "A28", "1", unreadable=False, ack_code=AckCode.AA, profile="pam_fr/2.11")
+        wanted = Checked((), "A28", "1", unreadable=False, ack_code=AckCode.AA, profile="pam_fr/2.11")
         assert self.check(adt("7000101", "1")) == wanted
 
     def test_an_error_with_its_place_and_section(self) -> None:
@@ -544,7 +545,7 @@ class TestCheckFileMessage:
 
     def test_the_source_and_its_profile_are_named(self, house: Callable[..., Settings]) -> None:
         sources = parts.make_sources(house('name = "a"', "port = 2576", 'profile = "pam"'))
-        checked = check_file_message(adt("7000101", "1"), sources=sources, policy=Policy(), at=BEGINS_AT, port=2576)
+        checked = check_file_message(adt("7000101", "1"), sources=sources, at=BEGINS_AT, port=2576)
         assert (checked.source, checked.profile) == ("a", "pam")
 
     def test_unreadable(self) -> None:

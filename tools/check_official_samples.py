@@ -18,7 +18,7 @@ from pam_receiver.adt.rules import TYPE_NOT_ADT
 from pam_receiver.cli import parts
 from pam_receiver.cli.files import Splitter, is_acknowledgement, read_messages
 from pam_receiver.config import load_settings
-from pam_receiver.receive import Checked, check_file_message
+from pam_receiver.understand import Checked, check_file_message
 
 SUFFIXES: Final = frozenset({".er7", ".hl7"})
 
@@ -35,11 +35,11 @@ class Sample:
 def check_samples(paths: Iterable[Path]) -> Iterator[Sample]:
     """Check every message of the files and folders, in the order of their names; acknowledgements are left out."""
     settings = load_settings({"environment": "test"})
-    sources, policy = parts.make_sources(settings), parts.make_policy(settings)
+    sources = parts.make_sources(settings)
     for path in _find(paths):
         for number, raw in enumerate(read_messages(path, Splitter()), 1):
             if not is_acknowledgement(raw):
-                checked = check_file_message(raw, sources=sources, policy=policy, at=datetime.now(UTC))
+                checked = check_file_message(raw, sources=sources, at=datetime.now(UTC))
                 yield Sample(path.name, number, checked)
 
 

@@ -98,8 +98,8 @@ def explain(error: Exception, lang: Lang) -> tuple[str, int]:
             return error.text(lang), DATABASE
         case ProfileError():
             return text("failure.profile", lang, reason=error.text(lang)), USAGE
-        case OSError(strerror=str() as reason):  # of this machine: standard output on a full disk, no more open files
-            return text("failure.machine", lang, reason=reason), UNFORESEEN
+        case OSError(strerror=str()):  # of this machine: standard output on a full disk, no more open files
+            return text("failure.machine", lang, reason=say_os_error(error, lang)), UNFORESEEN
         case _:
             name, place = describe(error)
             return text("failure.unforeseen", lang, error=name, place=place), UNFORESEEN

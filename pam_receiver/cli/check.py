@@ -18,10 +18,10 @@ from pam_receiver.finding import Lang
 if TYPE_CHECKING:
     from pam_receiver.cli.progress import Progress
     from pam_receiver.cli.reports import Reports
-    from pam_receiver.receive import Checked
     from pam_receiver.report.entry import Entry
     from pam_receiver.report.summary import Summary
     from pam_receiver.sources import Sources
+    from pam_receiver.understand import Checked
 
 _MOST_FIXES: Final = 10  # in the totals that are printed
 
@@ -151,11 +151,9 @@ class _Checker:
     """Checks files one by one, each message on its own."""
 
     def __init__(self, start: Start, sources: "Sources") -> None:
-        from pam_receiver.cli import parts
 
         self._lang = start.lang
         self._sources = sources
-        self._policy = parts.make_policy(start.settings)
         self._acknowledgements = 0
 
     def check(
@@ -197,12 +195,12 @@ class _Checker:
     def _check_message(self, raw: bytes) -> "Checked | None":
         """Return what is to be said of a message; ``None`` for an ACK, which is no part of the feed."""
         from pam_receiver.cli.files import is_acknowledgement
-        from pam_receiver.receive import check_file_message
+        from pam_receiver.understand import check_file_message
 
         if is_acknowledgement(raw):
             self._acknowledgements += 1
             return None
-        return check_file_message(raw, sources=self._sources, policy=self._policy, at=datetime.now(UTC))
+        return check_file_message(raw, sources=self._sources, at=datetime.now(UTC))
 
 
 # ------------------------------------------------------------------------------------------------------ what is shown

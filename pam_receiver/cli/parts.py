@@ -33,7 +33,8 @@ def make_sources(settings: Settings, *, profile: str | None = None, overlay: Pat
         SettingsError: a profile or an overlay that cannot be used, with the source that names it.
     """
     profiles = _load(profile, overlay, Strictness.LENIENT, None)
-    general = Source(name="", profiles=profiles, reading=_reading_rules(settings, profiles))
+    reading = _reading_rules(settings, profiles)
+    general = Source(name="", profiles=profiles, reading=reading, policy=make_policy(settings))
     named = [_make_source(settings, each, profile, overlay) for each in settings.sources]
     return Sources(general, tuple(sorted(named, key=lambda each: each.port is None)))
 
@@ -48,6 +49,7 @@ def _make_source(settings: Settings, source: SourceSettings, profile: str | None
         application=source.application,
         facility=source.facility,
         port=source.port,
+        policy=make_policy(settings),
     )
 
 

@@ -274,8 +274,7 @@ def import_file(
     try:
         data = file.read_bytes()
     except OSError as error:
-        reason = error.strerror or type(error).__name__
-        output.fail(text("failure.file", start.lang, file=file, reason=reason), 2)
+        output.fail(text("failure.file", start.lang, file=file, reason=say_os_error(error, start.lang)), 2)
     imported = import_profile(data, name=file.name, base=profile)
     for note in imported.notes_fr if start.lang == "fr" else imported.notes_en:
         output.warn(note)
@@ -293,5 +292,4 @@ def _write(file: Path, written: str, lang: Lang, *, is_forced: bool) -> None:
     except FileExistsError:
         output.fail(text("failure.exists", lang, file=file), 2)
     except OSError as error:
-        reason = error.strerror or type(error).__name__
-        output.fail(text("failure.write", lang, file=file, reason=reason), 2)
+        output.fail(text("failure.write", lang, file=file, reason=say_os_error(error, lang)), 2)

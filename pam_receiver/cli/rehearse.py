@@ -83,7 +83,6 @@ def _maker(settings: "Settings", sources: "Sources") -> "MakeReceiver":
         return Receiver(
             store,
             sources=sources,
-            policy=parts.make_policy(settings),
             answers=parts.make_answer_style(settings),
             new_message_id=new_message_id,
             now=now,

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final, Self, TextIO
 
 from pam_receiver.cli.options import Start
 from pam_receiver.config import SettingsError
+from pam_receiver.reasons import say_os_error
 
 if TYPE_CHECKING:
     from pam_receiver.report.junit import JunitWriter
@@ -96,8 +97,8 @@ class _Written:
             descriptor = os.open(self._part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, self._mode or 0o666)
         except OSError as error:
             raise SettingsError(
-                fr=f"{self._path} ne peut pas être écrit : {error.strerror}.",
-                en=f"{self._path} cannot be written: {error.strerror}.",
+                fr=f"{self._path} ne peut pas être écrit : {say_os_error(error, 'fr')}.",
+                en=f"{self._path} cannot be written: {say_os_error(error, 'en')}.",
             ) from None
         self._out = os.fdopen(descriptor, "w", encoding="utf-8", errors="replace", newline="\n")
         return self._out

@@ -113,7 +113,7 @@ def _read(files: Sequence[Path], lang: Lang) -> list[Outgoing]:
         try:
             content = read_content(file)
         except OSError as error:
-            output.fail(text("failure.file", lang, file=file, reason=error.strerror), 2)
+            output.fail(text("failure.file", lang, file=file, reason=say_os_error(error, lang)), 2)
         if problems := find_problems(file, content, lang):
             output.fail("\n".join(problem.text for problem in problems), 2)
         outgoing += [Outgoing(file, number, raw) for number, raw in enumerate(content.messages, 1)]
@@ -148,7 +148,7 @@ def _why(error: OSError, timeout_s: float, lang: Lang) -> str:
         case ConnectionRefusedError():
             return text("send.reason.refused", lang)
         case _:
-            return error.strerror or type(error).__name__
+            return say_os_error(error, lang)
 
 
 def _announce(each: Outgoing, lang: Lang) -> str:

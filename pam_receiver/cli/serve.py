@@ -82,7 +82,6 @@ def _make_receiver(settings: "Settings", store: "Store", sources: "Sources") -> 
     return Receiver(
         store,
         sources=sources,
-        policy=parts.make_policy(settings),
         answers=parts.make_answer_style(settings),
         max_block_bytes=settings.max_block_bytes,
     )
@@ -173,7 +172,7 @@ def _binding(address: "Address", option: str, lang: Lang) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        reason = os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror
+        reason = say_os_error(error, lang)
         output.fail(text("failure.bind", lang, address=address, reason=reason, option=option), 2)
 
 

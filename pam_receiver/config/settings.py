@@ -15,6 +15,7 @@ from pydantic_settings import BaseSettings, InitSettingsSource, NoDecode, Pydant
 from pam_receiver.config.sources import SOURCE, SourceSettings, check_ports, read_sources
 from pam_receiver.config.values import (
     Address,
+    Refused,
     SettingsError,
     read_address,
     read_authority,
@@ -27,6 +28,7 @@ from pam_receiver.config.values import (
 from pam_receiver.finding import Lang
 from pam_receiver.identity.identifiers import AssigningAuthority
 from pam_receiver.identity.model import Incomplete
+from pam_receiver.reasons import say_os_error, say_toml_error
 
 PREFIX: Final = "PAM_RECEIVER_"
 CONFIG_VARIABLE: Final = "PAM_RECEIVER_CONFIG"  # names the TOML file: the one variable that is no setting
@@ -131,8 +133,8 @@ class Settings(BaseSettings):
         None,
         fr="L'autorité d'affectation des IPP reçus sans CX-4 ; sans elle, ils sont laissés de côté.",
         en="The assigning authority of IPPs received without CX-4; without it they are left out.",
-        allowed_fr="NOM&OID&ISO",
-        allowed_en="NAME&OID&ISO",
+        allowed_fr="NOM&OID&ISO, ou NOM seul",
+        allowed_en="NAME&OID&ISO, or NAME alone",
     )
     max_block_bytes: int = _setting(
         1 << 20,
@@ -288,16 +290,14 @@ def _read_file(path: Path | None) -> _File:
     try:
         values = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        reason = error.strerror or type(error).__name__
         raise SettingsError(
-            fr=f"Le fichier de réglages {path} ne peut pas être lu : {reason}.",
-            en=f"The settings file {path} cannot be read: {reason}.",
+            fr=f"Le fichier de réglages {path} ne peut pas être lu : {say_os_error(error, 'fr')}.",
+            en=f"The settings file {path} cannot be read: {say_os_error(error, 'en')}.",
         ) from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        where = str(error) if isinstance(error, tomllib.TOMLDecodeError) else "UTF-8"
         raise SettingsError(
-            fr=f"Le fichier de réglages {path} n'est pas du TOML : {where}.",
-            en=f"The settings file {path} is no TOML: {where}.",
+            fr=f"Le fichier de réglages {path} n'est pas du TOML : {say_toml_error(error, 'fr')}.",
+            en=f"The settings file {path} is no TOML: {say_toml_error(error, 'en')}.",
         ) from None
     tables = values.pop(SOURCE, [])
     for key in values:
@@ -318,7 +318,7 @@ def resolve_database(url: str, folder: Path) -> str:
 
 
 def _explain(error: ValidationError, given: Mapping[str, object], file: _File) -> SettingsError:
-    first = error.errors(include_url=False, include_context=False)[0]
+    first = error.errors(include_url=False)[0]
     name = str(first["loc"][0]) if first["loc"] else ""
     setting = _BY_NAME.get(name)
     if setting is None:  # an option that is no setting: a fault of ours, said all the same
@@ -333,7 +333,9 @@ def _explain(error: ValidationError, given: Mapping[str, object], file: _File) -
         fr, en = f"{name} (fichier {file.path})", f"{name} (file {file.path})"
         value = file.values.get(name)
     shown = "" if name in _SECRET else f" {str(value)[:80]!r}"
+    cause = first.get("ctx", {}).get("error")
+    why_fr, why_en = (f" : {cause.fr}", f": {cause.en}") if isinstance(cause, Refused) else ("", "")
     return SettingsError(
-        fr=f"Valeur{shown} refusée pour {fr}. Permis : {setting.allowed_fr}.",
-        en=f"Value{shown} refused for {en}. Allowed: {setting.allowed_en}.",
+        fr=f"Valeur{shown} refusée pour {fr}{why_fr}. Permis : {setting.allowed_fr}.",
+        en=f"Value{shown} refused for {en}{why_en}. Allowed: {setting.allowed_en}.",
     )

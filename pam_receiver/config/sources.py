@@ -7,7 +7,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any, Final, Literal
 
-from pam_receiver.config.values import Address, SettingsError, read_authority, read_processing_ids, suggest
+from pam_receiver.config.values import Address, Refused, SettingsError, read_authority, read_processing_ids, suggest
 from pam_receiver.hl7.charset import table_name
 from pam_receiver.identity.identifiers import AssigningAuthority
 
@@ -15,6 +15,8 @@ SOURCE: Final = "source"  # the name of the tables in the file
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
 _PROFILE: Final = re.compile(r"[a-z0-9_]+(?:/[a-z0-9_.]+)?")
 _LONGEST_PATTERN: Final = 200  # characters; MSH-3.1 has 20
+_ONE_OF: Final = re.compile(r"\[!?+\]?+[^\]]*\]")  # as fnmatch reads it: a ] at once stands for itself
+_ANY_SIGN: Final = frozenset(map(chr, range(0x20, 0x7F)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +59,29 @@ def _read_text(value: object) -> str:
     if not isinstance(value, str) or not value.strip() or not value.isprintable() or len(value) > _LONGEST_PATTERN:
         raise ValueError("not a text")
     return value
+
+
+def _read_pattern(value: object) -> str:
+    """Refuse what fnmatch takes and no sender can have: MSH-3.1 is compared without its neighbours and blanks."""
+    pattern = _read_text(value)
+    if "[" in _ONE_OF.sub("", pattern):
+        raise Refused(
+            fr="un crochet [ n'est pas fermé par ] ; le signe lui-même s'écrit [[]",
+            en="a bracket [ is not closed by ]; the sign itself is written [[]",
+        )
+    for part in _ONE_OF.findall(pattern):
+        if not any(fnmatchcase(sign, part) for sign in _ANY_SIGN | set(part)):
+            raise Refused(fr=f"{part} ne prend aucun signe", en=f"{part} takes no sign")
+    if pattern != pattern.strip():
+        raise Refused(
+            fr="aucune valeur ne commence ni ne finit par un blanc", en="no value begins or ends with a blank"
+        )
+    if found := set(pattern) & {"|", "^"}:
+        raise Refused(
+            fr=f"seul le premier composant est comparé, sans {min(found)}",
+            en=f"the first component alone is compared, without {min(found)}",
+        )
+    return pattern
 
 
 def _read_port(value: object) -> object:
@@ -111,7 +136,7 @@ SOURCE_KEYS: Final = (
         "The pattern that MSH-3.1 of the messages of this source follows.",
         "un motif : * pour tout, ? pour un signe, [AB] pour l'un d'eux ; majuscules et minuscules comptent",
         "a pattern: * for anything, ? for one sign, [AB] for one of these; upper and lower case count",
-        _read_text,
+        _read_pattern,
     ),
     SourceKey(
         "facility",
@@ -119,7 +144,7 @@ SOURCE_KEYS: Final = (
         "The pattern that MSH-4.1 follows.",
         "un motif, comme application",
         "a pattern, as application",
-        _read_text,
+        _read_pattern,
     ),
     SourceKey(
         "port",
@@ -157,16 +182,16 @@ SOURCE_KEYS: Final = (
         "authorities",
         "Les autorités d'affectation dont les IPP sont acceptés ; vide : toutes.",
         "The assigning authorities whose IPPs are accepted; empty: all.",
-        "une liste de NOM&OID&ISO",
-        "a list of NAME&OID&ISO",
+        "une liste de NOM&OID&ISO, ou de NOM seuls",
+        "a list of NAME&OID&ISO, or of NAME alone",
         _read_authorities,
     ),
     SourceKey(
         "default_authority",
         "L'autorité d'affectation des IPP reçus sans CX-4 de cette source ; sinon le réglage général.",
         "The assigning authority of IPPs received without CX-4 from this source; else the general setting.",
-        "NOM&OID&ISO",
-        "NAME&OID&ISO",
+        "NOM&OID&ISO, ou NOM seul",
+        "NAME&OID&ISO, or NAME alone",
         lambda value: read_authority(_read_text(value)),
     ),
     SourceKey(
@@ -231,21 +256,25 @@ def _read_source(table: Mapping[str, object], number: int, file: Path) -> Source
     if (source.application, source.facility, source.port) == (None, None, None):
         raise source.error(
             "application",
-            fr="donnez au moins un de application, facility, port, sans quoi aucun message n'appartient à la source",
+            fr="donner au moins un de application, facility, port, sans quoi aucun message n'appartient à la source",
             en="give at least one of application, facility, port, or no message belongs to the source",
         )
     return source
 
 
 def _read_value(key: str, value: object, label: str, file: Path) -> object:
+    why_fr = why_en = ""
     try:
         return _BY_NAME[key].read(value)
+    except Refused as error:
+        why_fr, why_en = f" : {error.fr}", f": {error.en}"
     except ValueError:
         pass
     shown, line = str(value)[:80], _BY_NAME[key]
+    fr, en = f"{key} ([[{SOURCE}]] {label}, fichier {file})", f"{key} ([[{SOURCE}]] {label}, file {file})"
     raise SettingsError(
-        fr=f"Valeur {shown!r} refusée pour {key} ([[{SOURCE}]] {label}, fichier {file}). Permis : {line.allowed_fr}.",
-        en=f"Value {shown!r} refused for {key} ([[{SOURCE}]] {label}, file {file}). Allowed: {line.allowed_en}.",
+        fr=f"Valeur {shown!r} refusée pour {fr}{why_fr}. Permis : {line.allowed_fr}.",
+        en=f"Value {shown!r} refused for {en}{why_en}. Allowed: {line.allowed_en}.",
     )
 
 

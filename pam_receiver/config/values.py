@@ -9,9 +9,10 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pam_receiver.errors import PamReceiverError
 from pam_receiver.finding import Lang
-from pam_receiver.identity.identifiers import AssigningAuthority
+from pam_receiver.identity.identifiers import INS_OIDS, AssigningAuthority
 
 _DATABASE: Final = re.compile(r"(sqlite(\+pysqlite)?:///.+|(postgres|postgresql|postgresql\+psycopg)://.+)")
+_OID: Final = re.compile(r"[0-2](?:\.(?:0|[1-9][0-9]*))+")
 _ADDRESS: Final = re.compile(r"(?:\[([^\[\]\s]+)\]|([^\s:\[\]/]+)):([0-9]{1,5})")
 
 
@@ -26,6 +27,15 @@ class SettingsError(PamReceiverError):
     def text(self, lang: Lang) -> str:
         """The sentence to show."""
         return self.fr if lang == "fr" else self.en
+
+
+class Refused(ValueError):
+    """A value is refused for a reason that what is allowed does not tell: ``fr`` and ``en``, without a point."""
+
+    def __init__(self, *, fr: str, en: str) -> None:
+        super().__init__(en)
+        self.fr = fr
+        self.en = en
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +101,31 @@ def read_authority(value: object) -> object:
     parts = [part.strip() for part in value.split("&")]
     if not any(parts[:2]) or len(parts) > 3 or not value.isprintable() or any(sign in value for sign in "|^~\\"):
         raise ValueError("not NAME&OID&ISO")
-    return AssigningAuthority(*parts)
+    authority = AssigningAuthority(*parts)
+    _check_universal_id(authority)
+    return authority
+
+
+def _check_universal_id(authority: AssigningAuthority) -> None:
+    """Refuse what no message can name, or would name as another authority.
+
+    Spec: HL7 v2.5 table 0301 (ISO: an OID).
+    """
+    name, id_, type_ = authority.namespace_id, authority.universal_id, authority.universal_id_type
+    if not id_ and _OID.fullmatch(name):
+        raise Refused(fr=f"un OID seul s'écrit &{name}&ISO", en=f"an OID alone is written &{name}&ISO")
+    if not id_ and type_:
+        raise Refused(fr=f"il manque l'OID entre {name} et {type_}", en=f"the OID between {name} and {type_} is missing")
+    if type_ == "ISO" and not _OID.fullmatch(id_):
+        raise Refused(fr=f"« {id_} » n'est pas un OID", en=f'"{id_}" is not an OID')
+    if type_ != "ISO" and _OID.fullmatch(id_):
+        raise Refused(fr=f"le type d'un OID est ISO : {name}&{id_}&ISO", en=f"the type of an OID is ISO: {name}&{id_}&ISO")
+    if id_ and not type_:
+        raise Refused(fr=f"il manque le type de « {id_} »", en=f'the type of "{id_}" is missing')
+    if id_ in INS_OIDS:
+        raise Refused(
+            fr=f"{id_} est l'OID de l'INS, qui n'affecte aucun IPP", en=f"{id_} is the OID of the INS, which gives no IPP"
+        )
 
 
 def suggest(name: str, known: Sequence[str]) -> tuple[str, str]:

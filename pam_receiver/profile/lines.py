@@ -237,11 +237,12 @@ def _read_file(path: Path, name: str) -> Source:
         raise ProfileError(
             name,
             "file",
-            f"cannot be read: {error.strerror or type(error).__name__}",
-            f"ne peut pas être lu : {error.strerror or type(error).__name__}",
+            f"cannot be read: {say_os_error(error, 'en')}",
+            f"ne peut pas être lu : {say_os_error(error, 'fr')}",
         ) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ProfileError(name, "file", f"not TOML: {error}", f"n'est pas du TOML : {error}") from error
+        en, fr = (say_toml_error(error, lang) for lang in ("en", "fr"))
+        raise ProfileError(name, "file", f"not TOML: {en}", f"n'est pas du TOML : {fr}") from error
 
 
 def _named(source: Source, key: str) -> Source:

@@ -139,7 +139,8 @@ def _parse(data: bytes, file: str) -> ET.Element:
         parser.feed(data)
         root: ET.Element = parser.close()
     except (ET.ParseError, LookupError, ValueError) as error:  # the last two: an encoding that Python cannot read
-        raise ProfileError(file, "XML", f"cannot be read: {error}", f"ne peut pas être lu : {error}") from error
+        fr = f"ne peut pas être lu : {say_xml_error(error, 'fr')}"
+        raise ProfileError(file, "XML", f"cannot be read: {error}", fr) from error
     return root
 
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from pam_receiver.finding import Finding, Severity
-from pam_receiver.receive import Checked
+from pam_receiver.understand import Checked
 
 _ORDER: Final = (Severity.E, Severity.W, Severity.I)
 

@@ -10,7 +10,6 @@ from pam_receiver.finding import Finding, Location, Severity
 from pam_receiver.hl7.ack import AckCode
 from pam_receiver.ids import safe_control_id
 from pam_receiver.profile.load import ProfileSet
-from pam_receiver.receive import Checked
 from pam_receiver.report.entry import Entry
 from pam_receiver.report.masking import (
     mask_name,
@@ -22,6 +21,7 @@ from pam_receiver.report.masking import (
 )
 from pam_receiver.report.summary import EventCount, Example, Fix, Group, Summary, Trouble
 from pam_receiver.rulebook import find_rule
+from pam_receiver.understand import Checked
 
 _MOST_EXAMPLES: Final = 3
 _MOST_GROUPS: Final = 5_000  # rules at places: a sender of noise can name any segment

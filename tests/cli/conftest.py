@@ -149,7 +149,6 @@ def receive(url: str, *messages: bytes) -> None:
     receiver = Receiver(
         store,
         sources=parts.make_sources(settings),
-        policy=parts.make_policy(settings),
         answers=parts.make_answer_style(settings),
     )
     for raw in messages:

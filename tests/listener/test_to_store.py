@@ -10,7 +10,6 @@ import pytest
 from pam_receiver.cli import parts
 from pam_receiver.config import Settings
 from pam_receiver.hl7.mllp import encode_frame
-from pam_receiver.identity.model import Policy
 from pam_receiver.receive import Receiver
 from pam_receiver.store import Store
 
@@ -107,7 +106,7 @@ def creation(number: int, *, structure: str = "ADT^A28^ADT_A05") -> bytes:
 
 def opened(url: str) -> Iterator[Receiver]:
     store = Store.open(url, lock_timeout_s=0.1)
-    yield Receiver(store, sources=parts.make_sources(Settings()), policy=Policy())
+    yield Receiver(store, sources=parts.make_sources(Settings()))
     store.close()
 
 

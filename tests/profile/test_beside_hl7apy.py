@@ -24,7 +24,7 @@ from spoilt import BREACHES, Spoilt, read_clean, spoil, without_z
 from pam_receiver.cli import parts
 from pam_receiver.config import load_settings
 from pam_receiver.finding import Location
-from pam_receiver.receive import check_file_message
+from pam_receiver.understand import check_file_message
 
 COUNT: Final = 500
 SEED: Final = 2500
@@ -139,13 +139,12 @@ def said_of_clean(report: Path) -> Mapping[str, frozenset[Complaint]]:
 def compared(said_of_clean: Mapping[str, frozenset[Complaint]], report: Path) -> tuple[Compared, ...]:
     """The spoilt messages: those of ``intl-`` against the international profile, the others against that of France."""
     settings = load_settings({"environment": "test"})
-    policy = parts.make_policy(settings)
     international, french = (parts.make_sources(settings, profile=name) for name in ("pam", "pam_fr/2.11"))
     found = []
     for each in spoil(CLEAN, COUNT, seed=SEED):
         theirs = listen(each.text, report) - said_of_clean[each.clean]
         sources = international if each.clean.startswith("intl-") else french
-        checked = check_file_message(each.text.encode(), sources=sources, policy=policy, at=AT)
+        checked = check_file_message(each.text.encode(), sources=sources, at=AT)
         found.append(Compared(each, theirs, tuple(finding.at for finding in checked.findings if finding.at)))
     return tuple(found)
 

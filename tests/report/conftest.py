@@ -8,8 +8,8 @@ import pytest
 from pam_receiver.cli import parts
 from pam_receiver.cli.morning import morning
 from pam_receiver.config import Settings
-from pam_receiver.receive import check_file_message
 from pam_receiver.report.entry import Entry
+from pam_receiver.understand import check_file_message
 
 AT = datetime(2026, 3, 2, 8, tzinfo=UTC)
 Check = Callable[..., Entry]
@@ -19,10 +19,10 @@ Check = Callable[..., Entry]
 def check() -> Check:
     """Check one message of a file, under the settings of a test environment."""
     settings = Settings(environment="test")
-    sources, policy = parts.make_sources(settings), parts.make_policy(settings)
+    sources = parts.make_sources(settings)
 
     def go(raw: bytes, *, file: str = "flux/in.hl7", name: str = "in.hl7", number: int = 1) -> Entry:
-        checked = check_file_message(raw, sources=sources, policy=policy, at=AT)
+        checked = check_file_message(raw, sources=sources, at=AT)
         return Entry(file, name, number, checked, raw)
 
     return go

@@ -1,8 +1,8 @@
 """One message of a file as it was checked."""
 
 from pam_receiver.finding import ErrorCode, Rule, Severity
-from pam_receiver.receive import Checked
 from pam_receiver.report.entry import Entry
+from pam_receiver.understand import Checked
 
 
 class TestOrder:

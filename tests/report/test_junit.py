@@ -10,9 +10,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pam_receiver.finding import ErrorCode, Lang, Location, Rule, Severity
-from pam_receiver.receive import Checked
 from pam_receiver.report.entry import Entry
 from pam_receiver.report.junit import JunitWriter
+from pam_receiver.understand import Checked
 
 from .conftest import Check, adt
 

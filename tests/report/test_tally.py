@@ -9,12 +9,12 @@ from golden import CONVERSATIONS
 from pam_receiver.finding import ErrorCode, Finding, Location, Rule, Severity
 from pam_receiver.hl7.ack import AckCode
 from pam_receiver.hl7.er7 import Unreadable, parse_message
-from pam_receiver.receive import Checked
 from pam_receiver.report import tally as module
 from pam_receiver.report.entry import Entry
 from pam_receiver.report.summary import Summary
 from pam_receiver.report.tally import Tally
 from pam_receiver.rulebook import find_rule
+from pam_receiver.understand import Checked
 
 from .conftest import Check, adt
 

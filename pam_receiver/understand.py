@@ -1,0 +1,210 @@
+"""One message understood, without a store: parsed, given its source, checked against its profile, read."""
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Final
+from uuid import UUID
+
+from pam_receiver.adt import Reading, read_event
+from pam_receiver.finding import ErrorCode, Finding, Location, Rule, Severity
+from pam_receiver.hl7 import rules as wire
+from pam_receiver.hl7.ack import AckCode
+from pam_receiver.hl7.charset import find_codec
+from pam_receiver.hl7.er7 import Message, Unreadable, parse_message
+from pam_receiver.hl7.header import Header, read_header
+from pam_receiver.identity import rules as identity_rules
+from pam_receiver.identity.decide import decide
+from pam_receiver.identity.known import Known
+from pam_receiver.identity.model import ChangeIdentifier, Event, Occasion
+from pam_receiver.ids import safe_control_id
+from pam_receiver.profile.check import MOST_FINDINGS, check_message
+from pam_receiver.profile.model import Profile
+from pam_receiver.sources import Source, Sources
+
+CONTROL_ID_MISSING: Final = Rule(
+    id="control-id-missing",
+    code=ErrorCode.REQUIRED_FIELD_MISSING,
+    severity=Severity.W,
+    fr="MSH-10 est vide : un renvoi de ce message ne pourra être reconnu ; donner un identifiant unique.",
+    en="MSH-10 is empty: a repeat of this message cannot be recognised; give each message its own id.",
+    spec="HL7 v2.5 §2.15.9.10",
+    example="MSH-10 = 20260302080000-4711",
+)
+EVENT_NOT_IN_PROFILE: Final = Rule(
+    id="event-not-in-profile",
+    code=ErrorCode.UNSUPPORTED_EVENT,
+    severity=Severity.E,
+    fr="MSH-9.2 : le profil {profile}, réglé pour cette source, ne prend pas cet événement ; A31 ou Z99 pour A08.",
+    en="MSH-9.2: the profile {profile}, set for this source, does not take this event; A31 or Z99 stand for A08.",
+    spec="ITI TF-2 Appendix C.2.3; IHE PAM FR 2.11.2 §2.2",
+    example="MSH-9 = ADT^A31^ADT_A05",
+)
+RAISED_BY_SOURCE: Final = Rule(
+    id="raised-by-source",
+    code=ErrorCode.ACCEPTED,
+    severity=Severity.I,
+    fr="Les réglages de cette source font une erreur de {rule} : rien de ce message n'est gardé, quoi que dise ce "
+    "constat de ce qui est pris ou laissé de côté ; corrigez et renvoyez.",
+    en="The settings of this source make {rule} an error: nothing of this message is kept, whatever that finding says "
+    "of what is taken or left out; correct it and send again.",
+    spec="pam-receiver, settings strictness and overlay of [[source]]",
+    example="PID-32 = VALI",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Understood:
+    """A message after the pure steps that need no store: parsed, checked, read. ``code``: it is refused already.
+
+    ``profile``: the one that it is held to, ``None`` when it cannot be read.
+    """
+
+    header: Header | None
+    findings: tuple[Finding, ...]
+    source: Source
+    code: AckCode | None = None
+    reading: Reading | None = None
+    encoding: str = ""
+    profile: Profile | None = None
+
+    @property
+    def event(self) -> Event | None:
+        return self.reading.event if self.reading is not None and self.code is None else None
+
+    @property
+    def sender(self) -> tuple[str, str]:
+        return self.header.sender if self.header else ("", "")
+
+    @property
+    def control_id(self) -> str:
+        return self.header.control_id if self.header else ""
+
+    @property
+    def trigger_event(self) -> str:
+        return self.header.trigger_event if self.header else ""
+
+    def occasion(self, message_id: str, at: datetime) -> Occasion:
+        """The message that brings the event, for the decision."""
+        dated = self.reading.dated if self.reading else None
+        return Occasion(message_id, safe_control_id(self.control_id), self.sender, at, dated)
+
+
+def join(profile: Profile, findings: tuple[Finding, ...], more: tuple[Finding, ...]) -> tuple[Finding, ...]:
+    """Add what a later step says; where it says why, the profile's general word for the same fault falls away.
+
+    The fault stays an error when the profile, being strict, has made it one.
+    """
+    more = tuple(each for each in more if each.is_error or profile.grades.get(each.rule, each.severity) is not None)
+    if not more or not findings:
+        return findings or more
+    said = {(each.at, each.code) for each in more}
+    general = [each for each in findings if (each.at, each.code) in said and profile.is_general(each.rule)]
+    if not general:
+        return (*findings, *more)
+    errors = {(each.at, each.code) for each in general if each.is_error}
+    raised = (each.graded(Severity.E) if (each.at, each.code) in errors else each for each in more)
+    return (*(each for each in findings if each not in general), *raised)
+
+
+def tell_raised(findings: tuple[Finding, ...], of_code: tuple[Finding, ...]) -> tuple[Finding, ...]:
+    """Say which findings of the code are errors by the settings alone: their sentences tell of another effect."""
+    errors = {each.rule for each in findings if each.is_error}
+    if not errors:
+        return findings
+    raised = sorted(errors & {each.rule for each in of_code if not each.is_error})
+    return (*findings, *(RAISED_BY_SOURCE.at(rule=rule) for rule in raised))
+
+
+def bounded(findings: tuple[Finding, ...]) -> tuple[Finding, ...]:
+    """Return the findings, of very many the errors first, and one that counts those left out."""
+    if len(findings) <= MOST_FINDINGS:
+        return findings
+    ordered = sorted(findings, key=lambda each: not each.is_error)
+    kept, rest = ordered[: MOST_FINDINGS - 1], ordered[MOST_FINDINGS - 1 :]
+    return (*kept, wire.FINDINGS_NOT_SHOWN.at(count=len(rest), errors=sum(each.is_error for each in rest)))
+
+
+def understand(raw: bytes, source: Source) -> Understood:
+    """Parse, check and read a message of ``source``; of what cannot be read, say why."""
+    try:
+        message = parse_message(raw, charset=source.charset)
+    except Unreadable as error:
+        return Understood(error.header, error.findings, source, AckCode.AR)
+    header = _read_header(message, source)
+    profile = source.profiles.select(header)
+    reading = read_event(message, header, source.reading)
+    if reading.is_rejected:
+        findings = profile.graded((*message.findings, *reading.findings))
+        return Understood(header, findings, source, AckCode.AR, reading, message.encoding, profile)
+    if not profile.accepts(header.trigger_event):
+        refused = (*message.findings, EVENT_NOT_IN_PROFILE.at(Location("MSH", 1, 9, 1, 2), profile=profile.name))
+        return Understood(header, refused, source, AckCode.AR, reading, message.encoding, profile)
+    checked = check_message(message, profile)
+    missing = () if header.control_id else (CONTROL_ID_MISSING.at(Location("MSH", 1, 10)),)
+    findings = profile.graded(join(profile, (*message.findings, *checked), (*missing, *reading.findings)))
+    findings = tell_raised(findings, (*message.findings, *missing, *reading.findings))
+    code = AckCode.AE if any(finding.is_error for finding in findings) else None
+    read = Reading(reading.event, (), reading.dated)  # its findings stand among those of the message
+    return Understood(header, bounded(findings), source, code, read, message.encoding, profile)
+
+
+def _read_header(message: Message, source: Source) -> Header:
+    """Read MSH. Where the settings knew better in which set the message is written, the answer names that one too."""
+    header = read_header(message)
+    if source.charset is None or message.encoding != find_codec(source.charset):
+        return header
+    return replace(header, charset=source.charset)
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """What can be said of a message without a database.
+
+    ``profile`` is the name of the one that it was held to, ``source`` of the source that it belongs to, or ``""``.
+    """
+
+    findings: tuple[Finding, ...]
+    event: str
+    control_id: str
+    unreadable: bool
+    ack_code: AckCode = AckCode.AA
+    profile: str = ""
+    source: str = ""
+
+
+_NO_MESSAGE: Final = str(UUID(int=0))  # no message is kept, so none needs an id
+_NEED_STORE: Final = frozenset(
+    {  # said of an empty store only: they mean nothing when no store is asked
+        identity_rules.CANCEL_OF_UNKNOWN.id,
+        identity_rules.DELETE_OF_UNKNOWN.id,
+        identity_rules.MERGE_SOURCE_UNKNOWN.id,
+        identity_rules.CHANGE_OF_NOTHING.id,
+    }
+)
+
+
+def check_file_message(raw: bytes, *, sources: Sources, at: datetime, port: int | None = None) -> Checked:
+    """Check one message as the receiver would on an empty store, and leave out what only a store can tell.
+
+    ``port``: the one of ours by which it would come in.
+    """
+    understood = understand(raw, sources.find(raw, port))
+    findings, event = understood.findings, understood.event
+    code = understood.code or (AckCode.AE if event is None else AckCode.AA)
+    if event is not None and understood.profile is not None:
+        decision = decide(event, Known(), understood.occasion(_NO_MESSAGE, at), understood.source.policy)
+        names_ins_alone = isinstance(event, ChangeIdentifier) and not event.old  # it may be found by the INS of MRG-1
+        left_out = _NEED_STORE | ({identity_rules.NO_IPP.id} if names_ins_alone else set())
+        said = tuple(each for each in decision.findings if each.rule not in left_out)
+        findings = understood.profile.graded(join(understood.profile, findings, said))
+        findings = tell_raised(findings, said)
+        code = AckCode.AE if any(each.is_error for each in findings) else code
+    return Checked(
+        findings=findings,
+        event=understood.trigger_event,
+        control_id=understood.control_id,
+        unreadable=understood.code is AckCode.AR and understood.reading is None,
+        ack_code=code,
+        profile=understood.profile.name if understood.profile is not None else "",
+        source=understood.source.name,
+    )
