@@ -30,7 +30,16 @@ from pam_receiver.identity.model import (
 )
 from pam_receiver.ids import MessageIds, ack_control_id, safe_control_id
 from pam_receiver.sources import Sources
-from pam_receiver.store import MessageRecord, Receipt, Store, StoreConflict, StoreError, StoreUnavailable, Transaction
+from pam_receiver.store import (
+    InForce,
+    MessageRecord,
+    Receipt,
+    Store,
+    StoreConflict,
+    StoreError,
+    StoreUnavailable,
+    Transaction,
+)
 from pam_receiver.understand import Understood, bounded, join, tell_raised, understand
 
 log = logging.getLogger("pam_receiver.receive")
@@ -131,6 +140,7 @@ class Receiver:
         *,
         sources: Sources,
         answers: AnswerStyle | None = None,
+        in_force: InForce | None = None,
         new_message_id: Callable[[], str] | None = None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         max_block_bytes: int = 1 << 20,
@@ -138,6 +148,7 @@ class Receiver:
         self._store = store
         self._sources = sources
         self._answers = answers or AnswerStyle()
+        self._in_force = in_force
         self._new_message_id = new_message_id or MessageIds()
         self._now = now
         self._max_block_bytes = max_block_bytes
@@ -217,7 +228,7 @@ class Receiver:
                         Receipt(read.message_id, read.understood.control_id, read.digest, one.ack)
                     )
                 settled.append(one)
-            _write(tx, settled, self._now())
+            _write(tx, settled, self._in_force, self._now())
         return tuple(_outcome(each) for each in settled)  # only here: the promise is already on disk
 
     def _settle(self, read: _Read, known: Known, receipts: dict[bytes, list[Receipt]]) -> _Settled:
@@ -318,7 +329,7 @@ def _load(tx: Transaction, reads: Sequence[_Read]) -> tuple[Known, dict[bytes, l
     return tx.load(ipps=ipps, matricules=matricules, senders=senders, repeat_keys=keys)
 
 
-def _write(tx: Transaction, settled: Sequence[_Settled], at: datetime) -> None:
+def _write(tx: Transaction, settled: Sequence[_Settled], in_force: InForce | None, at: datetime) -> None:
     changes: list[tuple[str, Change]] = []
     alerts: list[tuple[str, Alert]] = []
     merges: list[MergeLink] = []
@@ -329,7 +340,7 @@ def _write(tx: Transaction, settled: Sequence[_Settled], at: datetime) -> None:
         merges += one.decision.merges
         seen += one.seen
     records = [_record(one) for one in settled]
-    tx.write(messages=records, changes=changes, merges=merges, alerts=alerts, seen=seen, at=at)
+    tx.write(messages=records, changes=changes, merges=merges, alerts=alerts, seen=seen, in_force=in_force, at=at)
 
 
 def _record(one: _Settled) -> MessageRecord:
@@ -351,6 +362,7 @@ def _record(one: _Settled) -> MessageRecord:
         repeat_key=read.repeat_key,
         repeat_of=one.repeat_of,
         encoding=understood.encoding,
+        port=read.incoming.port,
     )
 
 

@@ -52,8 +52,6 @@ def check_journal(
     settings = start.settings
     present = parts.make_sources(settings)
     other = parts.make_sources(settings, profile=profile, overlay=overlay) if profile or overlay else None
-    if any(source.port is not None for source in present.named):
-        output.warn(text("rehearse.port", start.lang))
     with (
         closing(Store.open(settings.database, read_only=True)) as store,
         _scratch_folder() as folder,

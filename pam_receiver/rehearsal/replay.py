@@ -105,7 +105,7 @@ class _Fold:
         for is_oversize, run in groupby(entries, _is_oversize):
             taken = list(run)
             self._ids.extend(each.id for each in taken)
-            incoming = [Incoming(each.raw, each.peer, each.received_at) for each in taken]
+            incoming = [Incoming(each.raw, each.peer, each.received_at, each.port) for each in taken]
             self._at = taken[-1].received_at
             if is_oversize:
                 outcomes += [self._receiver.receive_oversize(each) for each in incoming]

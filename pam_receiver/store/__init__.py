@@ -1,5 +1,6 @@
 """The only part that knows a database: SQLAlchemy Core on SQLite or PostgreSQL. Rows never leave it."""
 
+from pam_receiver.store.audit import Actor, AuditEvent
 from pam_receiver.store.errors import (
     Reason,
     SchemaMismatch,
@@ -18,12 +19,15 @@ from pam_receiver.store.queries import (
     TouchedIdentity,
     VersionView,
 )
-from pam_receiver.store.transaction import MessageRecord, Receipt, Store, Transaction
+from pam_receiver.store.transaction import InForce, MessageRecord, Receipt, Store, Transaction
 
 __all__ = [
+    "Actor",
     "AlertView",
+    "AuditEvent",
     "FullMessageView",
     "IdentityView",
+    "InForce",
     "JournalEntry",
     "MessageRecord",
     "MessageView",

@@ -21,7 +21,14 @@ from sqlalchemy import Connection, Engine, text
 
 from pam_receiver.resources import MIGRATIONS
 from pam_receiver.store.engine import FileLock, Target, check_revision, open_engine, read_revision, read_url
-from pam_receiver.store.errors import Reason, SchemaMismatch, StoreSettingError, StoreUnavailable, translated
+from pam_receiver.store.errors import (
+    Reason,
+    SchemaMismatch,
+    StoreError,
+    StoreSettingError,
+    StoreUnavailable,
+    translated,
+)
 from pam_receiver.store.schema import HEAD, metadata
 
 _ADVISORY_LOCK: Final = 0x50414D52  # "PAMR": one upgrade at a time on a server
@@ -109,7 +116,7 @@ def _upgrade(target: Target, revision: str) -> Migration:
 
 
 def _run(target: Target, revision: str, *, is_up: bool) -> None:
-    with _engine(target) as engine, _committed(engine).begin() as connection:
+    with _engine(target) as engine, _committed(engine).connect() as connection, _without_keys(connection, target):
         if not target.is_sqlite:
             connection.execute(text("SET LOCAL statement_timeout = 0"))
             connection.execute(text("SET LOCAL lock_timeout = 0"))
@@ -119,6 +126,20 @@ def _run(target: Target, revision: str, *, is_up: bool) -> None:
             step(_config(connection), revision)
         except CommandError:
             raise _no_such_revision(revision) from None
+
+
+@contextmanager
+def _without_keys(connection: Connection, target: Target) -> Iterator[None]:
+    """Open the transaction; on SQLite with foreign keys asked for at its end only, for a table may be written anew."""
+    if not target.is_sqlite:
+        with connection.begin():
+            yield
+        return
+    connection.connection.driver_connection.execute("PRAGMA foreign_keys=OFF").close()  # type: ignore[union-attr]
+    with connection.begin():
+        yield
+        if connection.exec_driver_sql("PRAGMA foreign_key_check").first() is not None:
+            raise StoreError(target.name, cause="foreign_key_check")
 
 
 def _committed(engine: Engine) -> Engine:

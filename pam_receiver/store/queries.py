@@ -83,7 +83,10 @@ class FullMessageView:
 
 @dataclass(frozen=True, slots=True)
 class JournalEntry:
-    """One message of the journal as it came in, and its answer. ``rules``: (rule, severity) of each finding."""
+    """One message of the journal as it came in, and its answer. ``rules``: (rule, severity) of each finding.
+
+    ``port``: ours, by which it came in; ``None`` when it was kept before that was known.
+    """
 
     id: str
     received_at: datetime
@@ -91,6 +94,7 @@ class JournalEntry:
     raw: bytes = field(repr=False)
     ack_code: str
     rules: tuple[tuple[str, str], ...]
+    port: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -312,12 +316,13 @@ _FORWARD: Final[Select[Any]] = select(
     message.c.raw,
     message.c.ack_code,
     message.c.findings,
+    message.c.port,
 ).order_by(message.c.id)
 
 
 def _read_entry(row: AnyRow) -> JournalEntry:
     rules = tuple((each["rule"], each["severity"]) for each in row.findings)
-    return JournalEntry(row.id, row.received_at, row.peer, row.raw, row.ack_code, rules)
+    return JournalEntry(row.id, row.received_at, row.peer, row.raw, row.ack_code, rules, row.port)
 
 
 def find_messages(store: Store, start: str, *, limit: int = 2) -> tuple[FullMessageView, ...]:

@@ -1,7 +1,8 @@
 """The tables. ``migrations/`` builds them, and a test holds the two equal.
 
-History is append-only: nothing updates or deletes a row of ``message``, ``identity_version``, ``merge_link`` or
-``alert``. ``identity``, ``identifier`` and ``ended_ins`` hold the state now.
+History is append-only: nothing updates or deletes a row of ``message``, ``identity_version`` or ``merge_link`` save
+pruning and legal erasure, which leave their marks, and nothing at all one of ``audit_event``. ``identity``,
+``identifier`` and ``ended_ins`` hold the state now; ``alert`` has a state of its own.
 """
 
 from datetime import UTC, datetime
@@ -25,7 +26,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
-HEAD: Final = "0001"  # the revision that these tables are at; a test compares it with migrations/
+HEAD: Final = "0002"  # the revision that these tables are at; a test compares it with migrations/
 
 
 class UtcTime(TypeDecorator[datetime]):
@@ -66,6 +67,22 @@ metadata: Final = MetaData(
     }
 )
 
+# What decided: the settings, and the digests of the files of profiles and overlays. One row for each that ever was.
+in_force: Final = Table(
+    "in_force",
+    metadata,
+    Column("id", Text, primary_key=True),  # SHA-256 of content, hex
+    Column("at", UtcTime, nullable=False),  # when it was first in force
+    Column("content", JSON, nullable=False),
+)
+
+kept_file: Final = Table(
+    "kept_file",
+    metadata,
+    Column("digest", Text, primary_key=True),  # SHA-256 of the file, hex
+    Column("content", LargeBinary, nullable=False),  # compressed by zlib
+)
+
 message: Final = Table(
     "message",
     metadata,
@@ -84,6 +101,12 @@ message: Final = Table(
     Column("ack_code", Text, nullable=False),
     Column("ack", LargeBinary, nullable=False),
     Column("findings", JSON, nullable=False),
+    Column("port", Integer),  # ours, by which it came in; null: not known
+    Column("in_force", Text, ForeignKey("in_force.id")),  # null: before revision 0002
+    Column("key_id", Text),  # of the key that raw is encrypted with; null: in clear
+    Column("action", Text),  # what an operator did, of which raw holds the words; null: a message that came in
+    Column("replay_of", ID, ForeignKey("message.id")),  # the refused message that was taken again
+    Column("erased_at", UtcTime),  # raw is empty since; null: it is there
     Index("ix_message_ack_code_id", "ack_code", "id"),
     Index(
         "ix_message_accepted",  # the receipts: what a repeat is recognised by
@@ -114,6 +137,8 @@ identity: Final = Table(
     Column("birth_place_code", Text),
     Column("used_family_name", Text),
     Column("used_given_name", Text),
+    Column("dated_at", UtcTime),  # the source's own date of what is held; null: it gave none
+    Column("erased_at", UtcTime),  # by legal demand: what is left is a tombstone
     # Partial: most identities hold neither, and a planner that counted all those nulls would rather read the table.
     Index(
         "ix_identity_ins_matricule",
@@ -193,12 +218,86 @@ alert: Final = Table(
     metadata,
     Column("id", SERIAL, primary_key=True),
     Column("at", UtcTime, nullable=False),
-    Column("message_id", ID, ForeignKey("message.id"), nullable=False),
+    Column("message_id", ID, ForeignKey("message.id")),  # null: no message brought it, as with a silent source
     Column("identity_id", ID, ForeignKey("identity.id")),
+    Column("source", Text),  # of the settings; only where there is no message
     Column("rule", Text, nullable=False),
     Column("finding", JSON, nullable=False),
+    Column("state", Text, nullable=False),  # open, acknowledged, closed
+    Column("changed_at", UtcTime),
+    Column("changed_by", Text),
+    Column("note", Text),
     Index(None, "at"),
     Index(None, "message_id"),
+    Index(None, "state", "id"),
+)
+
+# Who did what, and who looked at whom. Each row holds the hash of the one before: none can be changed or taken away.
+audit_event: Final = Table(
+    "audit_event",
+    metadata,
+    Column("number", SERIAL, primary_key=True, autoincrement=False),  # from 1, without a gap
+    Column("at", UtcTime, nullable=False),
+    Column("action", Text, nullable=False),
+    Column("outcome", Text, nullable=False),  # success, refused, failed
+    Column("actor", Text, nullable=False),
+    Column("actor_kind", Text, nullable=False),  # token, os-user, system
+    Column("origin", Text, nullable=False),  # a network address, or the name of the host
+    Column("identity_id", ID),  # no foreign key: the trail outlives what it speaks of
+    Column("message_id", ID),
+    Column("reason", Text),
+    Column("detail", JSON, nullable=False),
+    Column("previous", Text, nullable=False),  # hash of the row before, hex; of the first: empty
+    Column("hash", Text, nullable=False),
+    Index(None, "identity_id"),
+    Index(None, "at"),
+)
+
+token: Final = Table(
+    "token",
+    metadata,
+    Column("id", Text, primary_key=True),  # the part of the token that may be shown
+    Column("name", Text, nullable=False),
+    Column("role", Text, nullable=False),  # reader, operator, admin
+    Column("hash", Text, nullable=False),  # argon2id of the secret part
+    Column("created_at", UtcTime, nullable=False),
+    Column("created_by", Text, nullable=False),
+    Column("expires_at", UtcTime),
+    Column("revoked_at", UtcTime),
+)
+
+# What later folds of the journal start from: all identities as they were after the message up_to.
+checkpoint: Final = Table(
+    "checkpoint",
+    metadata,
+    Column("id", ID, primary_key=True),
+    Column("at", UtcTime, nullable=False),
+    Column("reason", Text, nullable=False),  # prune, erase
+    Column("up_to", ID, nullable=False),  # id of a message
+    Column("identities", Integer, nullable=False),
+    Column("digest", LargeBinary, nullable=False),  # SHA-256 of all parts
+    Column("key_id", Text, nullable=False),
+    Column("signature", LargeBinary, nullable=False),
+)
+
+checkpoint_part: Final = Table(
+    "checkpoint_part",
+    metadata,
+    Column("checkpoint_id", ID, ForeignKey("checkpoint.id"), primary_key=True),
+    Column("number", Integer, primary_key=True),
+    Column("content", LargeBinary, nullable=False),
+    Column("key_id", Text),  # as of message
+)
+
+tombstone: Final = Table(
+    "tombstone",
+    metadata,
+    Column("identity_id", ID, ForeignKey("identity.id"), primary_key=True),
+    Column("at", UtcTime, nullable=False),
+    Column("by", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("versions", Integer, nullable=False),
+    Column("messages", Integer, nullable=False),  # whose raw text was erased with it
 )
 
 # The keys are digests: MSH-3 and MSH-4 have no length that a sender keeps to.

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final, TypeVar
 
@@ -13,6 +13,7 @@ from pam_receiver.finding import Finding
 from pam_receiver.identity.as_json import difference_json
 from pam_receiver.identity.known import Known
 from pam_receiver.identity.model import Alert, Change, Identity, MergeLink, SeenAuthority
+from pam_receiver.store.audit import AuditEvent, append
 from pam_receiver.store.engine import FileLock, Target, check_revision, is_at_head, open_engine, read_url, reading
 from pam_receiver.store.errors import StoreConflict, translated
 from pam_receiver.store.reads import read_identities, read_merges, reads_of
@@ -36,10 +37,12 @@ from pam_receiver.store.schema import (
     identifier,
     identity,
     identity_version,
+    kept_file,
     merge_link,
     message,
     sender_authority,
 )
+from pam_receiver.store.schema import in_force as table_in_force
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +78,19 @@ class MessageRecord:
     repeat_key: bytes = b""
     repeat_of: str | None = None
     encoding: str = ""
+    port: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class InForce:
+    """What decides on messages: the settings and the profiles. ``id``: SHA-256 of ``content``, hex.
+
+    ``content``: a JSON value, which names each file by its digest; ``files``: those files, by digest, compressed.
+    """
+
+    id: str
+    content: Mapping[str, object]
+    files: Mapping[str, bytes] = field(repr=False)
 
 
 class Store:
@@ -117,8 +133,12 @@ class Store:
             StoreConflict: nothing was kept, another writer was faster.
             StoreError: the database refuses a value.
         """
-        with translated(self.name), self._engine.begin() as connection:
-            yield Transaction(connection, self.name)
+        with translated(self.name):
+            with self._engine.begin() as connection:
+                kept = connection.info  # of this connection to the database, for as long as it lasts
+                transaction = Transaction(connection, self.name, in_force=kept.get(_IN_FORCE))
+                yield transaction
+            kept[_IN_FORCE] = transaction.in_force  # committed
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
@@ -156,6 +176,19 @@ class Store:
             self._lock = None
 
 
+_IN_FORCE: Final = "pam_receiver_in_force"  # the key by which a connection remembers it
+
+
+def _once(table: Table) -> Mapping[str, Insert]:
+    """Return the insertion of rows that are the same to all writers, by the kind of database: the first one does it."""
+    return {
+        "sqlite": sqlite.insert(table).on_conflict_do_nothing(),
+        "postgresql": postgresql.insert(table).on_conflict_do_nothing(),
+    }
+
+
+_KEPT_FILE: Final = _once(kept_file)
+_KEPT_IN_FORCE: Final = _once(table_in_force)
 _MESSAGE: Final = insert(message)
 _IDENTITY: Final = insert(identity)
 _IDENTIFIER: Final = insert(identifier)
@@ -163,14 +196,12 @@ _ENDED_INS: Final = insert(ended_ins)
 _VERSION: Final = insert(identity_version)
 _MERGE: Final = insert(merge_link)
 _ALERT: Final = insert(alert)
-_SEEN: Final[Mapping[str, Insert]] = {  # two daemons may see it at once; it is the same to both
-    "sqlite": sqlite.insert(sender_authority).on_conflict_do_nothing(),
-    "postgresql": postgresql.insert(sender_authority).on_conflict_do_nothing(),
-}
+_SEEN: Final = _once(sender_authority)
+_NOT_OF_A_MESSAGE: Final = frozenset({"id", "erased_at", "dated_at"})
 _IDENTITY_UPDATE: Final = (
     update(identity)
     .where(identity.c.id == bindparam("old_id"), identity.c.version == bindparam("old_version"))
-    .values({column.name: bindparam(column.name) for column in identity.c if column.name != "id"})
+    .values({column.name: bindparam(column.name) for column in identity.c if column.name not in _NOT_OF_A_MESSAGE})
 )
 
 
@@ -189,9 +220,11 @@ _Part = TypeVar("_Part")
 class Transaction:
     """One write transaction of the store: one batch of messages."""
 
-    def __init__(self, connection: Connection, database: str) -> None:
+    def __init__(self, connection: Connection, database: str, *, in_force: str | None = None) -> None:
         self._connection = connection
         self._database = database
+        self.in_force = in_force
+        """The id of what is in force, once the database has it."""
         self._reads = reads_of(connection)
 
     def load(
@@ -240,23 +273,39 @@ class Transaction:
         merges: Sequence[MergeLink] = (),
         alerts: Sequence[tuple[str, Alert]] = (),
         seen: Sequence[SeenAuthority] = (),
+        in_force: InForce | None = None,
         at: datetime,
     ) -> None:
         """Write a batch: the journal, the new state of each identity, one version per change, merges and alerts.
 
         ``changes`` and ``alerts`` come with the id of their message, in the order in which they were decided; an
-        identity may change several times. ``at``: aware, UTC.
+        identity may change several times. ``in_force``: what decided on all of them. ``at``: aware, UTC.
 
         Raises:
             StoreConflict: an identity is no longer what the changes start from, or an IPP has just been taken.
         """
-        self._insert(_MESSAGE, [_message_values(record) for record in messages])
+        if in_force is not None and in_force.id != self.in_force:
+            self._keep_in_force(in_force, at)
+        in_force_id = in_force.id if in_force is not None else None
+        self._insert(_MESSAGE, [{**_message_values(record), "in_force": in_force_id} for record in messages])
         self._write_identities(changes)
         self._insert(_VERSION, [_version_values(message_id, change, at) for message_id, change in changes])
         self._insert(_MERGE, [merge_values(link) for link in merges])
         self._insert(_ALERT, [_alert_values(message_id, each, at) for message_id, each in alerts])
         unique = {str(values["key"]): values for values in map(seen_values, seen)}
         self._insert(_SEEN[self._connection.dialect.name], list(unique.values()))
+
+    def audit(self, *events: AuditEvent, at: datetime) -> None:
+        """Add to the audit trail, with all else that this transaction does. ``at``: aware, UTC."""
+        append(self._connection, events, at)
+
+    def _keep_in_force(self, in_force: InForce, at: datetime) -> None:
+        dialect = self._connection.dialect.name
+        files: list[Values] = [{"digest": digest, "content": content} for digest, content in in_force.files.items()]
+        self._insert(_KEPT_FILE[dialect], files)
+        values: Values = {"id": in_force.id, "at": at, "content": in_force.content}
+        self._insert(_KEPT_IN_FORCE[dialect], [values])
+        self.in_force = in_force.id
 
     def _write_identities(self, changes: Sequence[tuple[str, Change]]) -> None:
         """Bring each identity from what it was before its first change to what it is after its last one."""
@@ -322,6 +371,7 @@ def _message_values(record: MessageRecord) -> Values:
         "ack_code": record.ack_code,
         "ack": record.ack,
         "findings": findings_text(record.findings),
+        "port": record.port,
     }
 
 
@@ -344,4 +394,5 @@ def _alert_values(message_id: str, made: Alert, at: datetime) -> Values:
         "identity_id": made.identity_id,
         "rule": made.finding.rule,
         "finding": finding_json(made.finding),
+        "state": "open",
     }

@@ -8,9 +8,10 @@ from itertools import count
 from uuid import UUID
 
 import pytest
+from hypothesis import strategies as st
 
 from pam_receiver.finding import ErrorCode, Finding, Location, Rule, Severity
-from pam_receiver.identity.identifiers import AssigningAuthority, Ins, PatientIdentifier
+from pam_receiver.identity.identifiers import INS_OIDS, AssigningAuthority, Ins, PatientIdentifier
 from pam_receiver.identity.model import Alert, Change, Difference, Identity, MergeLink
 from pam_receiver.identity.status import IdentityStatus
 from pam_receiver.identity.traits import StrictTraits
@@ -19,6 +20,8 @@ from pam_receiver.store import MessageRecord, Store
 NOW = datetime(2025, 3, 4, 5, 6, 7, 890123, tzinfo=UTC)
 HOSPITAL = AssigningAuthority("CHU-LYRE", "1.2.250.1.999.77", "ISO")
 RULE = Rule("a-rule", ErrorCode.DATA_TYPE, Severity.W, "Corrigez.", "Correct it.", "HL7 v2.5 §2.9")
+
+st.register_type_strategy(Ins, st.builds(Ins, st.text(), st.sampled_from(sorted(INS_OIDS))))
 
 
 class Author:

@@ -15,6 +15,7 @@ from sqlalchemy import text
 
 from pam_receiver.store import Reason, SchemaMismatch, Store, StoreSettingError, StoreUnavailable, migrate, queries
 from pam_receiver.store.engine import read_url
+from pam_receiver.store.schema import HEAD
 
 
 class TestUrl:
@@ -235,8 +236,8 @@ class TestRevision:
                 migrate.prepare_for_serving(database_url)
         finally:
             with store.begin() as tx:
-                tx._connection.execute(text("UPDATE alembic_version SET version_num = '0001'"))
-        assert (error.current, error.expected, error.is_newer) == ("9999", "0001", True)
+                tx._connection.execute(text("UPDATE alembic_version SET version_num = :head"), {"head": HEAD})
+        assert (error.current, error.expected, error.is_newer) == ("9999", HEAD, True)
         assert caught.value.is_newer
 
     def test_a_server_without_tables(self, bare_postgres_url: str) -> None:

@@ -10,6 +10,7 @@ from pam_receiver.identity.identifiers import AssigningAuthority, Ins, PatientId
 from pam_receiver.identity.model import EndedIns, EndReason
 from pam_receiver.identity.status import IdentityStatus
 from pam_receiver.store import Store, queries
+from pam_receiver.store.schema import HEAD
 
 NIR = "259014410903303"
 OID = "1.2.250.1.213.1.4.10"
@@ -282,4 +283,4 @@ class TestListings:
 
     def test_statistics(self, store: Store, author) -> None:
         author.create(store, author.identity("100"), author.identity("200"))
-        assert queries.read_statistics(store) == queries.Statistics("0001", 2, 2, 0)
+        assert queries.read_statistics(store) == queries.Statistics(HEAD, 2, 2, 0)

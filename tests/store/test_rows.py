@@ -7,7 +7,6 @@ from hypothesis import strategies as st
 
 from pam_receiver.finding import Finding
 from pam_receiver.identity.as_json import difference_json
-from pam_receiver.identity.identifiers import INS_OIDS, Ins
 from pam_receiver.identity.model import Difference, Identity
 from pam_receiver.identity.status import IdentityStatus
 from pam_receiver.store.rows import (
@@ -21,8 +20,6 @@ from pam_receiver.store.rows import (
     storable,
     to_json_text,
 )
-
-st.register_type_strategy(Ins, st.builds(Ins, st.text(), st.sampled_from(sorted(INS_OIDS))))
 
 
 @given(st.from_type(Identity))

@@ -1,0 +1,176 @@
+"""What decided and by which port; dates of the source; states of alerts; trail, tokens, checkpoints, tombstones.
+
+Revision ID: 0002
+"""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0002"
+down_revision = "0001"
+branch_labels = None
+depends_on = None
+
+TIME = sa.DateTime(timezone=True).with_variant(sa.Text(), "sqlite")
+ID = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
+SERIAL = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+
+
+def upgrade() -> None:
+    """Add columns and tables; of what is there, only ``alert`` is written anew on SQLite."""
+    create_in_force()
+    extend_message()
+    op.add_column("identity", sa.Column("dated_at", TIME))
+    op.add_column("identity", sa.Column("erased_at", TIME))
+    extend_alert()
+    create_audit_event()
+    create_token()
+    create_checkpoint()
+
+
+def create_in_force() -> None:
+    op.create_table(
+        "in_force",
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("at", TIME, nullable=False),
+        sa.Column("content", sa.JSON(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name="pk_in_force"),
+    )
+    op.create_table(
+        "kept_file",
+        sa.Column("digest", sa.Text(), nullable=False),
+        sa.Column("content", sa.LargeBinary(), nullable=False),
+        sa.PrimaryKeyConstraint("digest", name="pk_kept_file"),
+    )
+
+
+def extend_message() -> None:
+    # Each with its key in one statement: SQLite adds no constraint to a table that is there, and to write the journal
+    # anew would take hours.
+    is_sqlite = op.get_bind().dialect.name == "sqlite"
+    op.add_column("message", sa.Column("port", sa.Integer()))
+    if is_sqlite:
+        op.execute(
+            "ALTER TABLE message ADD COLUMN in_force TEXT CONSTRAINT fk_message_in_force REFERENCES in_force (id)"
+        )
+    else:
+        op.add_column("message", sa.Column("in_force", sa.Text()))
+        op.create_foreign_key("fk_message_in_force", "message", "in_force", ["in_force"], ["id"])
+    op.add_column("message", sa.Column("key_id", sa.Text()))
+    op.add_column("message", sa.Column("action", sa.Text()))
+    if is_sqlite:
+        op.execute(
+            "ALTER TABLE message ADD COLUMN replay_of TEXT CONSTRAINT fk_message_replay_of REFERENCES message (id)"
+        )
+    else:
+        op.add_column("message", sa.Column("replay_of", ID))
+        op.create_foreign_key("fk_message_replay_of", "message", "message", ["replay_of"], ["id"])
+    op.add_column("message", sa.Column("erased_at", TIME))
+
+
+def extend_alert() -> None:
+    with op.batch_alter_table("alert") as batch:
+        batch.alter_column("message_id", existing_type=ID, nullable=True)
+        batch.add_column(sa.Column("source", sa.Text()))
+        batch.add_column(sa.Column("state", sa.Text(), nullable=False, server_default="open"))
+        batch.add_column(sa.Column("changed_at", TIME))
+        batch.add_column(sa.Column("changed_by", sa.Text()))
+        batch.add_column(sa.Column("note", sa.Text()))
+    with op.batch_alter_table("alert") as batch:
+        batch.alter_column("state", existing_type=sa.Text(), existing_nullable=False, server_default=None)
+    op.create_index("ix_alert_state_id", "alert", ["state", "id"])
+
+
+def create_audit_event() -> None:
+    op.create_table(
+        "audit_event",
+        sa.Column("number", SERIAL, autoincrement=False, nullable=False),
+        sa.Column("at", TIME, nullable=False),
+        sa.Column("action", sa.Text(), nullable=False),
+        sa.Column("outcome", sa.Text(), nullable=False),
+        sa.Column("actor", sa.Text(), nullable=False),
+        sa.Column("actor_kind", sa.Text(), nullable=False),
+        sa.Column("origin", sa.Text(), nullable=False),
+        sa.Column("identity_id", ID),
+        sa.Column("message_id", ID),
+        sa.Column("reason", sa.Text()),
+        sa.Column("detail", sa.JSON(), nullable=False),
+        sa.Column("previous", sa.Text(), nullable=False),
+        sa.Column("hash", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("number", name="pk_audit_event"),
+    )
+    op.create_index("ix_audit_event_identity_id", "audit_event", ["identity_id"])
+    op.create_index("ix_audit_event_at", "audit_event", ["at"])
+
+
+def create_token() -> None:
+    op.create_table(
+        "token",
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("role", sa.Text(), nullable=False),
+        sa.Column("hash", sa.Text(), nullable=False),
+        sa.Column("created_at", TIME, nullable=False),
+        sa.Column("created_by", sa.Text(), nullable=False),
+        sa.Column("expires_at", TIME),
+        sa.Column("revoked_at", TIME),
+        sa.PrimaryKeyConstraint("id", name="pk_token"),
+    )
+
+
+def create_checkpoint() -> None:
+    op.create_table(
+        "checkpoint",
+        sa.Column("id", ID, nullable=False),
+        sa.Column("at", TIME, nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("up_to", ID, nullable=False),
+        sa.Column("identities", sa.Integer(), nullable=False),
+        sa.Column("digest", sa.LargeBinary(), nullable=False),
+        sa.Column("key_id", sa.Text(), nullable=False),
+        sa.Column("signature", sa.LargeBinary(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name="pk_checkpoint"),
+    )
+    op.create_table(
+        "checkpoint_part",
+        sa.Column("checkpoint_id", ID, nullable=False),
+        sa.Column("number", sa.Integer(), nullable=False),
+        sa.Column("content", sa.LargeBinary(), nullable=False),
+        sa.Column("key_id", sa.Text()),
+        sa.PrimaryKeyConstraint("checkpoint_id", "number", name="pk_checkpoint_part"),
+        sa.ForeignKeyConstraint(["checkpoint_id"], ["checkpoint.id"], name="fk_checkpoint_part_checkpoint_id"),
+    )
+    op.create_table(
+        "tombstone",
+        sa.Column("identity_id", ID, nullable=False),
+        sa.Column("at", TIME, nullable=False),
+        sa.Column("by", sa.Text(), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("versions", sa.Integer(), nullable=False),
+        sa.Column("messages", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint("identity_id", name="pk_tombstone"),
+        sa.ForeignKeyConstraint(["identity_id"], ["identity.id"], name="fk_tombstone_identity_id"),
+    )
+
+
+def downgrade() -> None:
+    """Take all of it away; alerts that no message brought go."""
+    for table in ("tombstone", "checkpoint_part", "checkpoint", "token", "audit_event"):
+        op.drop_table(table)
+    op.execute("DELETE FROM alert WHERE message_id IS NULL")
+    op.drop_index("ix_alert_state_id", "alert")
+    with op.batch_alter_table("alert") as batch:
+        for column in ("note", "changed_by", "changed_at", "state", "source"):
+            batch.drop_column(column)
+        batch.alter_column("message_id", existing_type=ID, nullable=False)
+    with op.batch_alter_table("identity") as batch:
+        batch.drop_column("erased_at")
+        batch.drop_column("dated_at")
+    with op.batch_alter_table("message") as batch:
+        if op.get_bind().dialect.name != "sqlite":  # where the new table is made without them
+            batch.drop_constraint("fk_message_replay_of", type_="foreignkey")
+            batch.drop_constraint("fk_message_in_force", type_="foreignkey")
+        for column in ("erased_at", "replay_of", "action", "key_id", "in_force", "port"):
+            batch.drop_column(column)
+    op.drop_table("kept_file")
+    op.drop_table("in_force")
