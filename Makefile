@@ -6,11 +6,14 @@ PIP      := $(BIN)/python -m pip install -qq --disable-pip-version-check --no-in
 INSTALL  := $(PIP) --no-build-isolation -e
 RUNTIME  := $(VENV)/.runtime-installed
 TOOLS    := $(VENV)/.tools-installed
+AUDIT    := $(VENV)/.audit-installed
 PINS     := pyproject.toml constraints.txt
 # The packages that their own tests must cover alone, and how much of their branches.
 COVERED  := hl7 identity profile
 LEAST    := 95
 REPORT   := build/coverage.json
+SECONDS  := 900
+TARGETS  := decoder parser checker receive
 # Tests that take minutes when every line is counted, and reach no line that the others do not.
 UNCOUNTED := tests/profile/test_every_rule.py tests/profile/test_beside_hl7apy.py
 
@@ -35,7 +38,7 @@ PYTHONS  := python3.13 python3.12 python3.11 python3
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test lint check cover format docs bench clean find-python
+.PHONY: help setup demo test soak fuzz lint check cover audit release lock format docs bench clean find-python
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 22
@@ -48,11 +51,18 @@ demo: $(RUNTIME) ## play a sample hospital morning; KEEP=1 leaves the daemon run
 test: $(TOOLS) ## run all tests; the last lines say what was skipped and why
 	@$(BIN)/python -m pytest $(ARGS)
 
-lint: $(TOOLS) ## ruff, mypy --strict, the import contract
+soak: $(TOOLS) ## the fault suite in full: 20 kills on each database, 200,000 messages; tens of minutes
+	@PAM_TEST_SOAK=full $(BIN)/python -m pytest tests/faults $(ARGS)
+
+fuzz: $(TOOLS) ## any bytes at decoder, parser, checker and receiver in turn; SECONDS=900 each, TARGETS=receive for one
+	@set -e; for target in $(TARGETS); do $(BIN)/python tools/fuzz_receiver.py $$target --seconds $(SECONDS); done
+
+lint: $(TOOLS) ## ruff, mypy --strict, the import contract, bandit
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/bandit -q -c pyproject.toml -r pam_receiver
 
 check: lint test ## all that must pass before a commit: lint, then the tests
 
@@ -60,6 +70,15 @@ cover: $(TOOLS) ## branch coverage of hl7, identity and profile by their own tes
 	@mkdir -p $(dir $(REPORT))
 	@$(BIN)/python -m pytest -q $(COVERED:%=--cov=pam_receiver.%) --cov-report=term --cov-report=json:$(REPORT) $(COVERED:%=tests/%) $(UNCOUNTED:%=--ignore=%)
 	@$(BIN)/python .ci/branch_coverage.py $(REPORT) $(LEAST) $(COVERED:%=pam_receiver/%/)
+
+audit: $(AUDIT) ## bandit, and pip-audit where the list of vulnerabilities can be reached
+	@$(BIN)/python tools/audit.py
+
+release: $(AUDIT) ## wheel and sdist (reproducible), SBOM and checksums, into dist/
+	@$(BIN)/python tools/release.py
+
+lock: $(AUDIT) ## make the lists with hashes that the container installs from; after a change of constraints.txt
+	@$(BIN)/python tools/lock_requirements.py
 
 format: $(TOOLS) ## let ruff write the code as the house writes it
 	$(BIN)/ruff check --fix .
@@ -88,4 +107,8 @@ $(RUNTIME): $(PINS) $(BIN)/python
 
 $(TOOLS): $(RUNTIME)
 	@$(INSTALL) '.[dev]'
+	@touch $@
+
+$(AUDIT): $(TOOLS)
+	@$(INSTALL) '.[dev,audit]'
 	@touch $@

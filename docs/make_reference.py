@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from pam_receiver.adt.events import A08, CANCELLED_BY_ZBE, EVENTS, LINK_EVENTS
-from pam_receiver.config import SETTINGS, SOURCE_KEYS
+from pam_receiver.config import LISTENER_KEYS, SETTINGS, SOURCE_KEYS
 from pam_receiver.finding import Lang, Rule, Severity
 from pam_receiver.identity.model import ChangeIdentifier, Delete, Merge, UpdateKind
 from pam_receiver.identity.status import DEDUCTIONS, IdentityStatus
@@ -101,7 +101,8 @@ def _entry(rule: Rule, lang: Lang) -> str:
         rule.spec,
     ]
     right = f"\n\n{_of(lang, ('Forme juste :', 'Right form:'))} {_code(rule.example)}" if rule.example else ""
-    return f"### `{rule.id}`\n\n{' · '.join(facts)}\n\n{_plain(fill_in(rule.fr if lang == 'fr' else rule.en))}{right}"
+    said = _plain(fill_in(rule.fr if lang == "fr" else rule.en, lang))
+    return f"### `{rule.id}`\n\n{' · '.join(facts)}\n\n{said}{right}"
 
 
 def _otherwise(rule: Rule, lang: Lang) -> str:
@@ -212,7 +213,7 @@ def _told(asked: Asked, breach: Breach, lang: Lang) -> str:
     rule = asked.rules[breach]
     if breach in (Breach.DIVIDED, Breach.REPEATED, Breach.OUT_OF_ORDER):
         return f"`{rule.id}`"
-    sentence = fill_in(rule.fr if lang == "fr" else rule.en, place=asked.at)
+    sentence = fill_in(rule.fr if lang == "fr" else rule.en, lang, place=asked.at)
     return f"`{rule.id}` {_plain(sentence.replace(f' ({_name_of(asked)})', '', 1))}"
 
 
@@ -272,6 +273,18 @@ def _sources(lang: str) -> Callable[[], str]:
         rows = [
             (f"`{key.name}`", key.allowed_fr, key.fr) if lang == "fr" else (f"`{key.name}`", key.allowed_en, key.en)
             for key in SOURCE_KEYS
+        ]
+        return _table(head, rows)
+
+    return draw
+
+
+def _listeners(lang: str) -> Callable[[], str]:
+    def draw() -> str:
+        head = ("clé", "permis", "ce que fait la clé") if lang == "fr" else ("key", "allowed", "what it does")
+        rows = [
+            (f"`{key.name}`", key.allowed_fr, key.fr) if lang == "fr" else (f"`{key.name}`", key.allowed_en, key.en)
+            for key in LISTENER_KEYS
         ]
         return _table(head, rows)
 
@@ -346,6 +359,8 @@ BLOCKS: Final[Mapping[str, Callable[[], str]]] = {
     "settings fr": _settings("fr"),
     "sources en": _sources("en"),
     "sources fr": _sources("fr"),
+    "listeners en": _listeners("en"),
+    "listeners fr": _listeners("fr"),
     "events": _events,
     "deductions": _deductions,
 }

@@ -11,6 +11,13 @@ for a caller who broke a contract and for a world that failed. Each child lives 
     ├── cli.send.NoAnswer               no connection, or no ACK in time
     └── store.StoreError                the database refuses a value, now and later
         ├── StoreSettingError           a URL or a revision that names nothing
+        │   ├── backup.BackupExists     the name of a backup is taken
+        │   ├── keys.KeysUnusable       a key file, or a variable of keys, that cannot be used
+        │   └── keys.NoKey              an act needs a key, and there is none
+        ├── keys.KeyMissing             sealed or signed with a key that is not there
+        ├── keys.SealBroken             what was sealed or signed is not as it was written
+        ├── checkpoints.CheckpointBroken  a checkpoint that is not as it was signed
+        ├── backup.BackupDamaged        a backup that is not whole
         ├── StoreUnavailable            database away, locked, full or read-only: try again
         ├── StoreConflict               another writer was faster: load again and decide again
         └── SchemaMismatch              database at another revision than the code, or not ours

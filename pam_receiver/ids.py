@@ -20,11 +20,14 @@ def safe_control_id(control_id: str) -> str:
 
 
 class MessageIds:
-    """Gives message ids: UUIDs that sort by time (RFC 9562, version 7), each greater than the last."""
+    """Gives message ids: UUIDs that sort by time (RFC 9562, version 7), each greater than the last.
 
-    def __init__(self, now_ns: Callable[[], int] = time.time_ns) -> None:
+    ``after``: the greatest id that is in use already, ``""`` when none is. The clock may have been set back since.
+    """
+
+    def __init__(self, now_ns: Callable[[], int] = time.time_ns, *, after: str = "") -> None:
         self._now_ns = now_ns
-        self._last = 0
+        self._last = _time_of(UUID(after)) if after else 0
         self._random = SystemRandom()
 
     def __call__(self) -> str:
@@ -33,6 +36,11 @@ class MessageIds:
         self._last = max(self._last + 1, (ms << 12) | (rest * 4096 // 1_000_000))
         ms, fraction = self._last >> 12, self._last & 0xFFF
         return str(UUID(int=ms << 80 | 0x7 << 76 | fraction << 64 | 0b10 << 62 | self._random.getrandbits(62)))
+
+
+def _time_of(message_id: UUID) -> int:
+    """The part of an id that sorts: milliseconds and their fraction, 60 bits."""
+    return message_id.int >> 80 << 12 | message_id.int >> 64 & 0xFFF
 
 
 def ack_control_id(message_id: str) -> str:

@@ -44,11 +44,13 @@ class _Waiting:
 class Line:
     """One connection, for the intake: its messages are answered in order, or all given up from some message on.
 
-    ``port``: ours, by which it came in.
+    ``port``: ours, by which it came in. ``is_known``: false when a certificate is asked for and the sender's is none of
+    those that are taken.
     """
 
     peer: str
     port: int | None = None
+    is_known: bool = True
     is_given_up: bool = False
     waiting: deque[_Waiting] = field(default_factory=deque, repr=False)
 
@@ -111,7 +113,8 @@ class Intake:
             self._meter.count_given_up()
             future.set_result(None)
             return future
-        incoming = Incoming(raw=raw, peer=line.peer, received_at=datetime.now(UTC), port=line.port)
+        now = datetime.now(UTC)
+        incoming = Incoming(raw, line.peer, now, port=line.port, is_known=line.is_known)
         waiting = _Waiting(incoming, line, is_oversize, self._loop.time(), future)
         self._queue.append(waiting)
         line.waiting.append(waiting)

@@ -1,6 +1,8 @@
 """What is counted for Prometheus. Labels are bounded: events, rules, named sources; no value that a sender chose."""
 
-from typing import Final
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Final, Literal
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info, ProcessCollector, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
@@ -27,6 +29,13 @@ class Metrics:
         build.info({"version": __version__})
         self._count_messages(registry)
         self._count_connections(registry)
+        self._count_certificates(registry)
+        self._http_refused = Counter(
+            "pam_receiver_http_refused_total",
+            "HTTP requests that were not let in, by reason.",
+            ("reason",),
+            registry=registry,
+        )
 
     def _count_messages(self, registry: CollectorRegistry) -> None:
         self._messages = Counter(
@@ -43,6 +52,13 @@ class Metrics:
         )
         self._findings = Counter(
             "pam_receiver_findings_total", "Findings, by rule and severity.", ("rule", "severity"), registry=registry
+        )
+        self._alert_rules: set[str] = set()
+        self._open_alerts = Gauge(
+            "pam_receiver_open_alerts",
+            "Alerts that are open, by rule; read once a minute.",
+            ("rule",),
+            registry=registry,
         )
         self._repeats = Counter(
             "pam_receiver_repeats_total", "Messages answered again with their stored ACK.", registry=registry
@@ -74,11 +90,37 @@ class Metrics:
         self._refused = Counter(
             "pam_receiver_connections_refused_total", "MLLP connections over the limit, closed.", registry=registry
         )
+        self._not_admitted = Counter(
+            "pam_receiver_connections_not_admitted_total",
+            "MLLP connections closed unread, by reason: the address (network) or the TLS handshake (tls).",
+            ("reason",),
+            registry=registry,
+        )
+        self._limits = Counter(
+            "pam_receiver_limits_reached_total",
+            "Times that a limit of an MLLP listener was reached, by limit.",
+            ("limit",),
+            registry=registry,
+        )
         self._skipped = Counter(
             "pam_receiver_skipped_bytes_total", "Bytes outside MLLP blocks, thrown away.", registry=registry
         )
         self._unfinished = Counter(
             "pam_receiver_unfinished_blocks_total", "MLLP blocks begun and never ended.", registry=registry
+        )
+
+    def _count_certificates(self, registry: CollectorRegistry) -> None:
+        self._expiry = Gauge(
+            "pam_receiver_certificate_expiry_timestamp_seconds",
+            "When a certificate ends (Unix time), by address listened on and file.",
+            ("listener", "file"),
+            registry=registry,
+        )
+        self._reloads = Counter(
+            "pam_receiver_certificate_reloads_total",
+            "Times that certificates were read again; result: used, or refused and those before kept.",
+            ("result",),
+            registry=registry,
         )
 
     def count_outcome(self, outcome: Outcome, took_s: float) -> None:
@@ -92,6 +134,22 @@ class Metrics:
         if outcome.is_repeat:
             self._repeats.inc()
         self._answer_seconds.observe(took_s)
+
+    def messages_by_source(self) -> dict[str, float]:
+        """Return how many messages of each named source are in the journal, since this daemon began."""
+        found: dict[str, float] = {}
+        for metric in self._source_messages.collect():
+            for sample in metric.samples:
+                if sample.name.endswith("_total"):
+                    name = sample.labels["source"]
+                    found[name] = found.get(name, 0.0) + sample.value
+        return found
+
+    def show_open_alerts(self, by_rule: Mapping[str, int]) -> None:
+        """Show how many alerts are open, by rule; a rule of which none is open any more has 0."""
+        self._alert_rules |= by_rule.keys()
+        for rule in self._alert_rules:
+            self._open_alerts.labels(rule).set(by_rule.get(rule, 0))
 
     def count_batch(self, size: int) -> None:
         self._batch_size.observe(size)
@@ -115,6 +173,25 @@ class Metrics:
 
     def count_refused(self) -> None:
         self._refused.inc()
+
+    def count_http_refused(self, reason: str) -> None:
+        """Count an HTTP request that was not let in; ``reason``: one of the words of ``web/auth.py``."""
+        self._http_refused.labels(reason).inc()
+
+    def count_not_admitted(self, reason: Literal["network", "tls"]) -> None:
+        """Count a connection that was closed before anything of it was read."""
+        self._not_admitted.labels(reason).inc()
+
+    def count_limit(self, limit: str) -> None:
+        """Count that a limit was reached; ``limit``: its setting, or ``files`` for those of the system."""
+        self._limits.labels(limit).inc()
+
+    def set_certificate_expiry(self, listener: str, file: str, at: datetime) -> None:
+        """Say when a certificate ends; ``file``: which of those of the listener."""
+        self._expiry.labels(listener, file).set(at.timestamp())
+
+    def count_certificate_reload(self, *, is_good: bool) -> None:
+        self._reloads.labels("used" if is_good else "refused").inc()
 
     def count_skipped(self, size: int) -> None:
         self._skipped.inc(size)

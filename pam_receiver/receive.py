@@ -22,6 +22,7 @@ from pam_receiver.identity.model import (
     ChangeIdentifier,
     Decision,
     Event,
+    Identity,
     Merge,
     MergeLink,
     SeenAuthority,
@@ -31,6 +32,7 @@ from pam_receiver.identity.model import (
 from pam_receiver.ids import MessageIds, ack_control_id, safe_control_id
 from pam_receiver.sources import Sources
 from pam_receiver.store import (
+    AuditEvent,
     InForce,
     MessageRecord,
     Receipt,
@@ -40,11 +42,12 @@ from pam_receiver.store import (
     StoreUnavailable,
     Transaction,
 )
-from pam_receiver.understand import Understood, bounded, join, tell_raised, understand
+from pam_receiver.understand import Understood, bounded, join, refuse_sender, tell_raised, understand
 
 log = logging.getLogger("pam_receiver.receive")
 
 _MOST_CONFLICTS: Final = 5  # tries of a batch that another writer overtook
+_LONGEST_NAME: Final = 250  # characters kept of what a sender that may not send calls itself and its message
 _MOST_CONFLICTS_ALONE: Final = 25  # of a message by itself: overtaken that often, it is no race any more
 
 CONTROL_ID_REUSED: Final = Rule(
@@ -70,12 +73,18 @@ _FAILED: Final = (INTERNAL_ERROR.at(),)
 
 @dataclass(frozen=True, slots=True)
 class Incoming:
-    """One message as it was read: its bytes, who sent it (``host:port``), when (UTC), and by which port of ours."""
+    """One message as it was read: its bytes, who sent it (``host:port``), when (UTC), and by which port of ours.
+
+    ``replay_of``: the id of the refused message of the journal that is taken again. ``is_known``: false when a
+    certificate is asked for and the sender's is none of those that are taken.
+    """
 
     raw: bytes = field(repr=False)
     peer: str
     received_at: datetime
     port: int | None = None
+    replay_of: str | None = None
+    is_known: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +92,7 @@ class Outcome:
     """What became of one message, safe to log. ``rules``: (rule, severity) of each finding.
 
     ``event`` is ``""`` when it is none that we know: MSH-9 of a broken sender may hold anything. ``source`` is the name
-    of the source of the settings that it belongs to, or ``""``.
+    of the source of the settings that it belongs to, or ``""``. ``replay_of``: as of :class:`Incoming`.
     """
 
     ack: bytes = field(repr=False)
@@ -94,6 +103,7 @@ class Outcome:
     rules: tuple[tuple[str, str], ...] = ()
     is_repeat: bool = False
     source: str = ""
+    replay_of: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +154,9 @@ class Receiver:
         new_message_id: Callable[[], str] | None = None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         max_block_bytes: int = 1 << 20,
+        audit: Callable[[Outcome], AuditEvent] | None = None,
     ) -> None:
+        """``audit``: what the trail is to say of each message, when an operator has it taken."""
         self._store = store
         self._sources = sources
         self._answers = answers or AnswerStyle()
@@ -152,6 +164,7 @@ class Receiver:
         self._new_message_id = new_message_id or MessageIds()
         self._now = now
         self._max_block_bytes = max_block_bytes
+        self._audit = audit
 
     def receive(self, batch: Sequence[Incoming]) -> tuple[Outcome, ...]:
         """Receive a batch in its order and return an outcome each. All of it is on disk when this returns.
@@ -161,15 +174,22 @@ class Receiver:
         """
         return self._keep([self._read(incoming) for incoming in batch])
 
+    def read(self, incoming: Incoming) -> Understood:
+        """Return what is understood of a message, as it would be taken; nothing is kept or answered."""
+        return self._read(incoming).understood
+
     def receive_oversize(self, incoming: Incoming) -> Outcome:
         """Journal and refuse (AR) a block over the limit, of which ``incoming`` holds the head.
 
         Raises:
             StoreUnavailable: as :meth:`receive`.
         """
-        refused = wire.BLOCK_TOO_LARGE.at(Location("MSH"), limit=self._max_block_bytes)
         source = self._sources.find(incoming.raw, incoming.port)
-        understood = Understood(read_header_loosely(incoming.raw), (refused,), source, AckCode.AR)
+        understood = refuse_sender(incoming.raw, source, is_known=incoming.is_known)
+        if understood is None:
+            limit = source.admission.most_bytes or self._max_block_bytes
+            refused = wire.BLOCK_TOO_LARGE.at(Location("MSH"), limit=limit)
+            understood = Understood(read_header_loosely(incoming.raw), (refused,), source, AckCode.AR)
         return self._keep([self._read(incoming, understood)])[0]
 
     def _read(self, incoming: Incoming, understood: Understood | None = None) -> _Read:
@@ -177,13 +197,14 @@ class Receiver:
         if understood is None:
             source = self._sources.find(incoming.raw, incoming.port)
             try:
-                understood = understand(incoming.raw, source)
+                refused = refuse_sender(incoming.raw, source, is_known=False) if not incoming.is_known else None
+                understood = refused or understand(incoming.raw, source)
             except Exception as error:  # noqa: BLE001 - one message must not stop the others; nothing of it is logged
                 _log_failure(error, message_id)
                 header = read_header_loosely(incoming.raw)
                 understood = Understood(header, _FAILED, source, AckCode.AR)
         key = b""
-        if understood.control_id:
+        if understood.control_id and understood.is_admitted:  # who may not send is never answered for one who may
             named = "\0".join((*understood.sender, understood.control_id))
             key = _digest(named.encode("utf-8", "surrogatepass"))
         return _Read(incoming, message_id, understood, _digest(incoming.raw), key)
@@ -229,7 +250,10 @@ class Receiver:
                     )
                 settled.append(one)
             _write(tx, settled, self._in_force, self._now())
-        return tuple(_outcome(each) for each in settled)  # only here: the promise is already on disk
+            outcomes = tuple(_outcome(each) for each in settled)
+            if self._audit is not None:
+                tx.audit(*map(self._audit, outcomes), at=self._now())
+        return outcomes  # only here: the promise is already on disk
 
     def _settle(self, read: _Read, known: Known, receipts: dict[bytes, list[Receipt]]) -> _Settled:
         try:
@@ -296,7 +320,7 @@ def _log_failure(error: Exception, message_id: str) -> None:
 # ---------------------------------------------------------------------------------------------- load, write, tell
 
 
-def _named(event: Event) -> tuple[list[SentIdentifier], list[SentIns]]:
+def named_by(event: Event) -> tuple[list[SentIdentifier], list[SentIns]]:
     """Return every identifier and INS that an event names, in PID-3 and in MRG-1."""
     identifiers = [each for person in persons_of(event) for each in person.identifiers]
     ins = [each for person in persons_of(event) for each in person.ins]
@@ -309,7 +333,7 @@ def _named(event: Event) -> tuple[list[SentIdentifier], list[SentIns]]:
 
 
 def _authorities(event: Event, sender: tuple[str, str]) -> list[SeenAuthority]:
-    authorities = {each.identifier.authority for each in _named(event)[0]}
+    authorities = {each.identifier.authority for each in named_by(event)[0]}
     return [SeenAuthority(sender, each) for each in authorities if each.namespace_id]
 
 
@@ -321,7 +345,7 @@ def _load(tx: Transaction, reads: Sequence[_Read]) -> tuple[Known, dict[bytes, l
     for read in reads:
         event = read.understood.event
         if event is not None:
-            identifiers, ins = _named(event)
+            identifiers, ins = named_by(event)
             ipps.update(each.identifier.value for each in identifiers)
             matricules.update(each.matricule for each in ins if each.matricule)
             senders.add(read.understood.sender)
@@ -334,27 +358,40 @@ def _write(tx: Transaction, settled: Sequence[_Settled], in_force: InForce | Non
     alerts: list[tuple[str, Alert]] = []
     merges: list[MergeLink] = []
     seen: list[SeenAuthority] = []
+    confirmed: list[Identity] = []
     for one in settled:
         changes += [(one.read.message_id, change) for change in one.decision.changes]
         alerts += [(one.read.message_id, alert) for alert in one.decision.alerts]
         merges += one.decision.merges
         seen += one.seen
+        confirmed += one.decision.confirmed
     records = [_record(one) for one in settled]
-    tx.write(messages=records, changes=changes, merges=merges, alerts=alerts, seen=seen, in_force=in_force, at=at)
+    tx.write(
+        messages=records,
+        changes=changes,
+        merges=merges,
+        alerts=alerts,
+        seen=seen,
+        confirmed=confirmed,
+        in_force=in_force,
+        at=at,
+    )
 
 
 def _record(one: _Settled) -> MessageRecord:
     read, understood = one.read, one.read.understood
-    application, facility = understood.sender
+    (application, facility), control_id = understood.sender, understood.control_id
+    if not understood.is_admitted:  # whatever stands there, it shall not be content
+        application, facility, control_id = (each[:_LONGEST_NAME] for each in (application, facility, control_id))
     return MessageRecord(
         id=read.message_id,
         received_at=read.incoming.received_at,
         peer=read.incoming.peer,
-        raw=read.incoming.raw,
+        raw=read.incoming.raw if understood.is_admitted else b"",  # not wanted, so not ours to keep; the digest is
         digest=read.digest,
         sending_application=application,
         sending_facility=facility,
-        control_id=understood.control_id,
+        control_id=control_id,
         event=understood.trigger_event,
         ack_code=one.code.value,
         ack=one.ack,
@@ -363,6 +400,7 @@ def _record(one: _Settled) -> MessageRecord:
         repeat_of=one.repeat_of,
         encoding=understood.encoding,
         port=read.incoming.port,
+        replay_of=read.incoming.replay_of,
     )
 
 
@@ -377,4 +415,5 @@ def _outcome(one: _Settled) -> Outcome:
         rules=tuple((finding.rule, finding.severity.value) for finding in one.findings),
         is_repeat=one.repeat_of is not None,
         source=one.read.understood.source.name,
+        replay_of=one.read.incoming.replay_of,
     )

@@ -6,7 +6,7 @@ from typing import Final
 
 from pam_receiver import receive, understand
 from pam_receiver.adt import rules as reading
-from pam_receiver.finding import ErrorCode, Rule, Severity
+from pam_receiver.finding import ErrorCode, Lang, Rule, Severity
 from pam_receiver.hl7 import rules as wire
 from pam_receiver.hl7.ack import AckCode
 from pam_receiver.identity import rules as identity
@@ -50,14 +50,52 @@ def find_rule(rule_id: str, profiles: ProfileSet | None = None) -> Rule | None:
     return None
 
 
+NAMES_FR: Final[dict[str, str]] = {  # what stands in a place of a sentence, as it is named in French
+    "accepted": "admis",
+    "characters": "caractères",
+    "charset": "jeu",
+    "control_id": "MSH-10",
+    "count": "nombre",
+    "date": "date",
+    "effect": "effet",
+    "errors": "erreurs",
+    "event": "événement",
+    "expected": "attendu",
+    "kept": "gardé",
+    "limit": "limite",
+    "line": "ligne",
+    "most": "maximum",
+    "number": "nombre",
+    "octets": "octets",
+    "offset": "octet",
+    "place": "endroit",
+    "profile": "profil",
+    "read": "jeu lu",
+    "rule": "règle",
+    "segment": "segment",
+    "sign": "signe",
+    "structure": "structure",
+    "trait": "trait",
+    "traits": "traits",
+    "what": "ce qui diffère",
+}
+
+
 class _Shown(dict[str, object]):
+    """Names, in its language, what is not given. ``trait_fr`` is the trait in French: the sentence is so too."""
+
+    def __init__(self, values: dict[str, object], lang: Lang) -> None:
+        super().__init__(values)
+        self._lang = lang
+
     def __missing__(self, name: str) -> str:
-        return f"‹{name}›"
+        known = name.removesuffix(f"_{self._lang}")
+        return f"‹{NAMES_FR.get(known, known) if self._lang == 'fr' else known}›"
 
 
-def fill_in(sentence: str, **values: object) -> str:
+def fill_in(sentence: str, lang: Lang, **values: object) -> str:
     """Return the sentence of a rule with ``values`` in their places, and ``‹name›`` where none is given."""
-    return sentence.format_map(_Shown(values))
+    return sentence.format_map(_Shown(values, lang))
 
 
 def answer_of(rule: Rule) -> AckCode:
@@ -82,8 +120,8 @@ def check_grades(profiles: ProfileSet, file: str) -> None:
         rule = RULES.get(rule_id)
         if rule is None and rule_id not in known:
             near = difflib.get_close_matches(rule_id, [*RULES, *known], n=1)
-            problem = f"no such rule; did you mean {near[0]}?" if near else "no such rule"
-            fr = f"règle inconnue ; vouliez-vous dire {near[0]} ?" if near else "règle inconnue"
+            problem = f"no such rule; the nearest one is {near[0]}" if near else "no such rule"
+            fr = f"règle inconnue ; la plus proche est {near[0]}" if near else "règle inconnue"
             raise ProfileError(file, f"grade {rule_id}", problem, fr)
         if rule_id in _OF_THE_OUTCOME:
             problem = "says what became of the other findings: it cannot be graded"

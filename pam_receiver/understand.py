@@ -11,7 +11,7 @@ from pam_receiver.hl7 import rules as wire
 from pam_receiver.hl7.ack import AckCode
 from pam_receiver.hl7.charset import find_codec
 from pam_receiver.hl7.er7 import Message, Unreadable, parse_message
-from pam_receiver.hl7.header import Header, read_header
+from pam_receiver.hl7.header import Header, read_header, read_header_loosely
 from pam_receiver.identity import rules as identity_rules
 from pam_receiver.identity.decide import decide
 from pam_receiver.identity.known import Known
@@ -19,6 +19,7 @@ from pam_receiver.identity.model import ChangeIdentifier, Event, Occasion
 from pam_receiver.ids import safe_control_id
 from pam_receiver.profile.check import MOST_FINDINGS, check_message
 from pam_receiver.profile.model import Profile
+from pam_receiver.shifts import tell_shifts_once
 from pam_receiver.sources import Source, Sources
 
 CONTROL_ID_MISSING: Final = Rule(
@@ -44,11 +45,22 @@ RAISED_BY_SOURCE: Final = Rule(
     code=ErrorCode.ACCEPTED,
     severity=Severity.I,
     fr="Les réglages de cette source font une erreur de {rule} : rien de ce message n'est gardé, quoi que dise ce "
-    "constat de ce qui est pris ou laissé de côté ; corrigez et renvoyez.",
+    "constat de ce qui est pris ou laissé de côté ; corriger et renvoyer.",
     en="The settings of this source make {rule} an error: nothing of this message is kept, whatever that finding says "
     "of what is taken or left out; correct it and send again.",
-    spec="pam-receiver, settings strictness and overlay of [[source]]",
+    spec="pam-receiver, [[source]] strictness, overlay",
     example="PID-32 = VALI",
+)
+SOURCE_NOT_ALLOWED: Final = Rule(
+    id="source-not-allowed",
+    code=ErrorCode.INTERNAL_ERROR,
+    severity=Severity.E,
+    fr="{place} : cet émetteur, ou ce destinataire, n'est pas admis ici ; le contenu n'a pas été gardé. Vérifier "
+    "MSH-3 à MSH-6 et le certificat, ou faire compléter les réglages du récepteur.",
+    en="{place}: this sender, or this addressee, is not admitted here; the content was not kept. Check MSH-3 to MSH-6 "
+    "and the certificate, or have the settings of the receiver completed.",
+    spec="pam-receiver, [[listener]]",
+    example="MSH-3 = GAM",
 )
 
 
@@ -56,7 +68,8 @@ RAISED_BY_SOURCE: Final = Rule(
 class Understood:
     """A message after the pure steps that need no store: parsed, checked, read. ``code``: it is refused already.
 
-    ``profile``: the one that it is held to, ``None`` when it cannot be read.
+    ``profile``: the one that it is held to, ``None`` when it cannot be read. ``is_admitted``: false when its sender may
+    not send here; then nothing of its content is kept.
     """
 
     header: Header | None
@@ -66,6 +79,7 @@ class Understood:
     reading: Reading | None = None
     encoding: str = ""
     profile: Profile | None = None
+    is_admitted: bool = True
 
     @property
     def event(self) -> Event | None:
@@ -124,10 +138,31 @@ def bounded(findings: tuple[Finding, ...]) -> tuple[Finding, ...]:
     return (*kept, wire.FINDINGS_NOT_SHOWN.at(count=len(rest), errors=sum(each.is_error for each in rest)))
 
 
+def refuse_sender(raw: bytes, source: Source, *, is_known: bool = True) -> Understood | None:
+    """Refuse a message, or the head of one, whose sender may not send here; ``None`` when it may.
+
+    ``is_known``: whether the sender has shown a certificate that is taken, where one is asked for.
+    """
+    number = source.admission.refused_field(raw) if is_known else 3
+    if number is None:
+        return None
+    place = Location("MSH", 1, number)
+    refused = SOURCE_NOT_ALLOWED.at(place, place=str(place))
+    return Understood(read_header_loosely(raw), (refused,), source, AckCode.AR, is_admitted=False)
+
+
 def understand(raw: bytes, source: Source) -> Understood:
-    """Parse, check and read a message of ``source``; of what cannot be read, say why."""
+    """Parse, check and read a message of ``source``; of what may not come in or cannot be read, say why."""
+    if not_admitted := refuse_sender(raw, source):
+        return not_admitted
+    most = source.admission
     try:
-        message = parse_message(raw, charset=source.charset)
+        message = parse_message(
+            raw,
+            charset=source.charset,
+            most_segments=most.most_segments,
+            most_repetitions=most.most_repetitions,
+        )
     except Unreadable as error:
         return Understood(error.header, error.findings, source, AckCode.AR)
     header = _read_header(message, source)
@@ -141,7 +176,8 @@ def understand(raw: bytes, source: Source) -> Understood:
         return Understood(header, refused, source, AckCode.AR, reading, message.encoding, profile)
     checked = check_message(message, profile)
     missing = () if header.control_id else (CONTROL_ID_MISSING.at(Location("MSH", 1, 10)),)
-    findings = profile.graded(join(profile, (*message.findings, *checked), (*missing, *reading.findings)))
+    joined = join(profile, (*message.findings, *checked), (*missing, *reading.findings))
+    findings = profile.graded(tell_shifts_once(message, profile, joined))
     findings = tell_raised(findings, (*message.findings, *missing, *reading.findings))
     code = AckCode.AE if any(finding.is_error for finding in findings) else None
     read = Reading(reading.event, (), reading.dated)  # its findings stand among those of the message
@@ -203,7 +239,7 @@ def check_file_message(raw: bytes, *, sources: Sources, at: datetime, port: int 
         findings=findings,
         event=understood.trigger_event,
         control_id=understood.control_id,
-        unreadable=understood.code is AckCode.AR and understood.reading is None,
+        unreadable=understood.code is AckCode.AR and understood.reading is None and understood.is_admitted,
         ack_code=code,
         profile=understood.profile.name if understood.profile is not None else "",
         source=understood.source.name,

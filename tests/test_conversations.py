@@ -20,6 +20,7 @@ from pam_receiver.hl7.er7 import Message, Unreadable, encode_message, parse_mess
 from pam_receiver.receive import Outcome, Receiver
 from pam_receiver.rulebook import RULES
 from pam_receiver.store import Store, queries
+from pam_receiver.store.alerts import list_alerts
 
 UPDATES: Final = os.environ.get("PAM_UPDATE_GOLDEN") == "1"
 NAMES: Final = [each.name for each in CONVERSATIONS]
@@ -45,7 +46,7 @@ def check_state(store: Store, conversation: Conversation) -> None:
         assert queries.find_identities(store, value) == (), "an identity answers to a value that nobody may hold"
     for expected in conversation.expected:
         check_identity(store, expected)
-    assert [each.finding.rule for each in reversed(queries.list_alerts(store))] == list(conversation.alerts)
+    assert [each.finding.rule for each in reversed(list_alerts(store))] == list(conversation.alerts)
     statistics = queries.read_statistics(store)
     assert statistics.messages == len(conversation.messages)
     if conversation.identities is not None:

@@ -24,8 +24,8 @@ from pam_receiver.cli import as_json, main, parts
 from pam_receiver.cli.app import build
 from pam_receiver.cli.check import entry_json
 from pam_receiver.cli.morning import morning
-from pam_receiver.config import CONFIG_VARIABLE, SETTINGS, SOURCE_KEYS, load_settings
-from pam_receiver.finding import Severity
+from pam_receiver.config import CONFIG_VARIABLE, LISTENER_KEYS, SETTINGS, SOURCE_KEYS, load_settings
+from pam_receiver.finding import Lang, Rule, Severity
 from pam_receiver.hl7.er7 import parse_message
 from pam_receiver.identity.model import EndReason
 from pam_receiver.identity.status import DEDUCTIONS
@@ -105,9 +105,9 @@ class TestDrawnParts:
         assert sorted(drawn) == sorted(REDRAWN.BLOCKS)
 
 
-def _plain_words(sentence: str) -> str:
+def _plain_words(rule: Rule, lang: Lang) -> str:
     """A sentence as the page has it, without its signs of escape."""
-    return fill_in(sentence).replace("\\", "")
+    return fill_in(getattr(rule, lang), lang).replace("\\", "")
 
 
 def _held_on_page(places: str) -> dict[str, set[str]]:
@@ -131,7 +131,7 @@ class TestRules:
     ANSWERS: Final = {"en": "Answer", "fr": "Réponse"}
 
     @pytest.mark.parametrize("lang", ["fr", "en"])
-    def test_each_rule_has_its_entry_with_answer_code_sentence_and_spec(self, lang: str) -> None:
+    def test_each_rule_has_its_entry_with_answer_code_sentence_and_spec(self, lang: Lang) -> None:
         page = read(self.PAGES[lang])
         for rules in REDRAWN.chapters().values():
             for rule in rules:
@@ -139,7 +139,7 @@ class TestRules:
                 assert f"{self.ANSWERS[lang]} **{answer_of(rule)}**" in entry
                 assert f"code **{rule.code.value}**" in entry
                 assert rule.spec in entry
-                assert _plain_words(getattr(rule, lang)) in re.sub(r"\\", "", entry)
+                assert _plain_words(rule, lang) in re.sub(r"\\", "", entry)
                 assert not rule.example or f"`{rule.example.strip()}`" in entry
 
     def test_each_rule_of_the_code_and_each_condition_of_a_profile_is_among_them(self) -> None:
@@ -216,7 +216,7 @@ class TestSettings:
         assert setting.fr in french
 
     def test_no_page_names_a_setting_that_is_none(self) -> None:
-        names = {setting.name for setting in SETTINGS} | {key.name for key in SOURCE_KEYS}
+        names = {setting.name for setting in SETTINGS} | {key.name for key in (*SOURCE_KEYS, *LISTENER_KEYS)}
         variables = {setting.variable for setting in SETTINGS} | {CONFIG_VARIABLE}
         for page in PAGES:
             text = read(page)
@@ -239,10 +239,16 @@ class TestSettings:
         assert f"| `{key.name}` | {key.allowed_en} | {key.en} |" in section(english, "## Sources")
         assert f"| `{key.name}` | {key.allowed_fr} | {key.fr} |" in section(french, "### Les sources")
 
+    @pytest.mark.parametrize("key", LISTENER_KEYS, ids=lambda key: key.name)
+    def test_each_key_of_a_listener_has_its_line_in_two_languages(self, key: Any) -> None:
+        english, french = read(REFERENCE / "settings.md").split("\n## En français\n")
+        assert f"| `{key.name}` | {key.allowed_en} | {key.en} |" in section(english, "## Listeners")
+        assert f"| `{key.name}` | {key.allowed_fr} | {key.fr} |" in section(french, "### Les listeners")
+
 
 def _walk(command: Any, words: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
     below = getattr(command, "commands", {})
-    if words and not below:
+    if words and (not below or command.invoke_without_command):
         yield words, command
     for name, each in below.items():
         yield from _walk(each, (*words, name))
@@ -287,7 +293,7 @@ class TestCommands:
     def _check_call(self, words: list[str], page: str) -> None:
         if words[0].isupper():  # COMMAND: any of them
             return
-        name = tuple(words[:2]) if words[0] in ("db", "profiles") else tuple(words[:1])
+        name = tuple(words[:2]) if tuple(words[:2]) in COMMANDS else tuple(words[:1])
         command = ROOT_COMMAND if words[0].startswith("--") else COMMANDS.get(name)
         assert command is not None, f"{page}: no such command: {' '.join(name)}"
         asked = {word.partition("=")[0] for word in words if word.startswith("--")}
@@ -330,7 +336,7 @@ def _logged() -> set[str]:
     for file in (ROOT / "pam_receiver").rglob("*.py"):
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
             match node:
-                case ast.Call(func=ast.Attribute(value=ast.Name(id="log"))):
+                case ast.Call(func=ast.Attribute(value=ast.Name(id="log")) | ast.Attribute(attr="reach" | "warn_of")):
                     constants = [each for argument in node.args for each in ast.walk(argument)]
                     values = [each.value for each in constants if isinstance(each, ast.Constant)]
                     names |= {value for value in values if isinstance(value, str) and "." in value}

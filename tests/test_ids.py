@@ -40,6 +40,18 @@ class TestMessageIds:
         made = [new_id() for _ in range(6)]
         assert made == sorted(set(made))
 
+    @pytest.mark.parametrize("back_by_ns", [0, 1, 3_600_000_000_000])
+    def test_they_go_on_after_the_last_one_in_use_when_the_clock_went_back(self, back_by_ns: int) -> None:
+        now = 1_772_434_800_123_456_789
+        last = MessageIds(lambda: now)()
+        new_id = MessageIds(lambda: now - back_by_ns, after=last)
+        made = [last, new_id(), new_id()]
+        assert made == sorted(set(made))
+
+    def test_they_follow_the_clock_when_it_is_ahead_of_the_last_one_in_use(self) -> None:
+        last = MessageIds(lambda: 1_000_000_000)()
+        assert UUID(MessageIds(lambda: 9_000_000_000, after=last)()).int >> 80 == 9_000
+
     def test_they_are_uuids_that_hold_their_millisecond(self) -> None:
         made = UUID(MessageIds(lambda: 1_772_434_800_123_456_789)())
         assert (made.version, made.variant) == (7, "specified in RFC 4122")

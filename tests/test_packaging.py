@@ -165,10 +165,17 @@ class TestImage:
             assert tag.endswith("-slim")
             assert tag.removesuffix("-slim") in allowed
 
-    def test_the_wheel_is_built_apart_and_installed_with_the_pins(self) -> None:
+    def test_the_wheel_is_built_apart_and_installed_with_the_hashes(self) -> None:
         built = " ".join(each.rest for each in self.STAGES[0] if each.name == "RUN")
         assert "pip wheel --no-deps --no-build-isolation" in built
-        assert "/opt/pam-receiver/bin/pip install -c constraints.txt /dist/*.whl" in built
+        installs = [part.strip() for part in built.split("&&") if "pip install" in part]
+        hashed = "pip install --require-hashes --only-binary=:all: -r"
+        assert installs == [
+            f"/opt/build/bin/{hashed} build.lock",
+            f"/opt/pam-receiver/bin/{hashed} requirements.lock",
+            "/opt/pam-receiver/bin/pip install --no-deps --no-index /dist/*.whl",
+        ]
+        assert built.endswith("/opt/pam-receiver/bin/pip check")  # nothing that it needs is missing from the list
         kept = [each.rest for each in self.STAGES[-1] if each.name in {"COPY", "ADD"}]
         assert kept == ["--from=build /opt/pam-receiver /opt/pam-receiver"]
 
@@ -274,6 +281,7 @@ class TestServices:
         assert self.SERVICES["receiver"]["ports"] == [
             "${MLLP_BIND:-127.0.0.1}:2575:2575",
             "${HTTP_BIND:-127.0.0.1}:8080:8080",
+            "${METRICS_BIND:-127.0.0.1}:9464:9464",
         ]
         assert [name for name, service in self.SERVICES.items() if "ports" in service] == ["receiver"]
 
@@ -360,6 +368,7 @@ class TestPins:
         *PROJECT["build-system"]["requires"],
         *PROJECT["project"]["dependencies"],
         *PROJECT["project"]["optional-dependencies"]["dev"],
+        *PROJECT["project"]["optional-dependencies"]["audit"],
     )
 
     def test_each_line_is_a_name_and_a_version_and_never_an_address(self) -> None:
@@ -375,6 +384,149 @@ class TestPins:
 
     def test_the_extras_of_a_declared_package_are_pinned_too(self) -> None:
         assert self.PINS["psycopg-binary"] == self.PINS["psycopg"]
+
+
+def read_lock(name: str) -> dict[str, tuple[str, frozenset[str]]]:
+    """Return the version and the hashes of each package that a list of packaging/ names."""
+    text = (ROOT / "packaging" / name).read_text(encoding="utf-8")
+    entries = re.sub(r" \\\n\s+", " ", text).splitlines()
+    found = {}
+    for entry in entries:
+        if entry.startswith("#"):
+            continue
+        pin, *hashes = entry.split()
+        package, version = pin.split("==")
+        found[package] = (version, frozenset(each.removeprefix("--hash=sha256:") for each in hashes))
+    return found
+
+
+class TestLock:
+    """packaging/*.lock: what the image installs is what constraints.txt names, file by file, and nothing is missing."""
+
+    @pytest.mark.parametrize("name", ["requirements.lock", "build.lock"])
+    def test_each_package_is_at_its_pin_with_a_hash_of_each_file(self, name: str) -> None:
+        pins, lock = read_pins(), read_lock(name)
+        assert {package: version for package, (version, _) in lock.items()} == {each: pins[each] for each in lock}
+        for hashes in (hashes for _, hashes in lock.values()):
+            assert hashes
+            assert all(re.fullmatch(r"[0-9a-f]{64}", each) for each in hashes)
+
+    @pytest.mark.parametrize(
+        ("name", "declared"),
+        [
+            ("requirements.lock", PROJECT["project"]["dependencies"]),
+            ("build.lock", PROJECT["build-system"]["requires"]),
+        ],
+    )
+    def test_nothing_is_missing_and_nothing_too_much(
+        self, name: str, declared: list[str], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        if name == "build.lock" and importlib.util.find_spec("hatchling") is None:
+            pytest.skip("hatchling is not installed: what it needs cannot be read")
+        monkeypatch.syspath_prepend(str(ROOT / "tools"))
+        lock_requirements = importlib.import_module("lock_requirements")
+        assert sorted(read_lock(name)) == lock_requirements.find_closure(declared)
+
+    def test_no_address_is_written(self) -> None:
+        for name in ("requirements.lock", "build.lock"):
+            text = (ROOT / "packaging" / name).read_text(encoding="utf-8")
+            assert re.search(r"://|index-url|find-links", text) is None
+
+    def test_the_python_is_that_of_the_image(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.syspath_prepend(str(ROOT / "tools"))
+        lock_requirements = importlib.import_module("lock_requirements")
+        tags = {stage[0].rest.split()[0] for stage in read_stages()}
+        assert tags == {f"python:{lock_requirements.PYTHON}-slim"}
+
+
+class TestAudit:
+    """tools/audit.py: a known vulnerability fails; a list that cannot be reached is said and fails nothing."""
+
+    @pytest.fixture(autouse=True)
+    def _importable(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.syspath_prepend(str(ROOT / "tools"))
+
+    def judge(self, *packages: dict[str, Any]) -> tuple[list[str], bool]:
+        lines, found = importlib.import_module("audit").judge([json.dumps({"dependencies": packages, "fixes": []})])
+        return lines, found
+
+    def test_a_vulnerability_is_found_and_named(self) -> None:
+        fault = {"id": "PYSEC-1", "fix_versions": ["2.0"], "aliases": [], "description": ""}
+        lines, found = self.judge(
+            {"name": "one", "version": "1.0", "vulns": [fault]}, {"name": "two", "version": "1.0", "vulns": []}
+        )
+        assert found
+        assert lines == [
+            "pip-audit: one 1.0: PYSEC-1, mended in 2.0",
+            "pip-audit: 2 packages looked up, 1 vulnerabilities known",
+        ]
+
+    def test_what_nothing_is_known_of_is_named(self) -> None:
+        lines, found = self.judge(
+            {"name": "one", "version": "1.0", "vulns": []}, {"name": "two", "skip_reason": "not found"}
+        )
+        assert not found
+        assert lines[0] == "pip-audit: nothing is known of two"
+        assert lines[1].endswith("1 packages looked up, 0 vulnerabilities known")
+
+    @pytest.mark.parametrize("answer", ["", "no JSON", '{"dependencies": [{"name": "one", "skip_reason": "x"}]}'])
+    def test_a_list_that_cannot_be_reached_is_said(self, answer: str) -> None:
+        lines, found = importlib.import_module("audit").judge([answer, answer])
+        assert not found
+        assert lines == ["pip-audit: the list of vulnerabilities cannot be reached from here; nothing was looked up"]
+
+    def test_each_nosec_names_its_rule(self) -> None:
+        """A bare one would silence every rule of its line."""
+        texts = [path.read_text(encoding="utf-8") for path in (ROOT / "pam_receiver").rglob("*.py")]
+        lines = [line for text in texts for line in text.splitlines() if "nosec" in line]
+        assert lines
+        assert [line for line in lines if not re.search(r"# .+ # nosec B\d{3}$", line)] == []
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    if importlib.util.find_spec("hatchling") is None:
+        pytest.skip("hatchling is not installed: nothing is built")
+    folders = []
+    for mask in ("022", "077"):
+        folder = tmp_path_factory.mktemp("release") / "dist"
+        words = f"umask {mask}; exec {sys.executable} tools/release.py --without-sbom --into {folder}"
+        told = run("sh", "-c", words, SOURCE_DATE_EPOCH="1700000000")
+        assert told.returncode == 0, told.stderr
+        folders.append(folder)
+    return folders
+
+
+class TestRelease:
+    """tools/release.py: the same tree gives the same bytes, wherever and whenever it is built."""
+
+    def test_the_same_bytes_each_time(self, built: list[Path]) -> None:
+        one, other = ({path.name: path.read_bytes() for path in folder.iterdir()} for folder in built)
+        assert {name.split("-")[-1].split(".", 1)[-1] for name in one} >= {"whl"}
+        assert len(one) == 3
+        assert one == other
+
+    def test_the_checksums_are_those_of_the_files(self, built: list[Path]) -> None:
+        if shutil.which("sha256sum") is None:
+            pytest.skip("sha256sum is not on this machine: the sums are not checked")
+        told = run("sha256sum", "--check", "--strict", "SHA256SUMS", cwd=built[0])
+        assert told.returncode == 0, told.stdout + told.stderr
+        assert len(told.stdout.splitlines()) == 2
+
+    def test_the_time_in_the_archives_is_the_one_given(self, built: list[Path]) -> None:
+        (sdist,) = built[0].glob("*.tar.gz")
+        with tarfile.open(sdist) as archive:
+            assert {member.mtime for member in archive.getmembers() if member.isfile()} == {1700000000}
+
+    def test_other_bytes_are_noticed(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.syspath_prepend(str(ROOT / "tools"))
+        compare = importlib.import_module("release").compare
+        for name, content in (("one", b"1"), ("other", b"2")):
+            (tmp_path / name).mkdir()
+            (tmp_path / name / "same").write_bytes(b"")
+            (tmp_path / name / "wheel").write_bytes(content)
+        (tmp_path / "other" / "more").write_bytes(b"")
+        assert compare(tmp_path / "one", tmp_path / "other") == ["more", "wheel"]
 
 
 class TestMake:
@@ -408,13 +560,16 @@ class TestMake:
     def test_check_is_every_check_and_the_tests(self) -> None:
         told = run("make", "-n", "check")
         commands = [
-            line for line in told.stdout.splitlines() if re.match(r"\.venv/bin/(ruff|mypy|lint|python -m pytest)", line)
+            line
+            for line in told.stdout.splitlines()
+            if re.match(r"\.venv/bin/(ruff|mypy|lint|bandit|python -m pytest)", line)
         ]
         assert [line.removeprefix(".venv/bin/").strip() for line in commands] == [
             "ruff check .",
             "ruff format --check .",
             "mypy",
             "lint-imports",
+            "bandit -q -c pyproject.toml -r pam_receiver",
             "python -m pytest",
         ]
 

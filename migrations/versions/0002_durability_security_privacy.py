@@ -66,6 +66,12 @@ def extend_message() -> None:
         op.add_column("message", sa.Column("replay_of", ID))
         op.create_foreign_key("fk_message_replay_of", "message", "message", ["replay_of"], ["id"])
     op.add_column("message", sa.Column("erased_at", TIME))
+    prunable = sa.text("erased_at IS NULL AND action IS NULL")
+    op.create_index("ix_message_prunable", "message", ["received_at"], sqlite_where=prunable, postgresql_where=prunable)
+    is_replay = sa.text("replay_of IS NOT NULL")
+    op.create_index(
+        "ix_message_replay_of", "message", ["replay_of"], sqlite_where=is_replay, postgresql_where=is_replay
+    )
 
 
 def extend_alert() -> None:
@@ -101,6 +107,36 @@ def create_audit_event() -> None:
     )
     op.create_index("ix_audit_event_identity_id", "audit_event", ["identity_id"])
     op.create_index("ix_audit_event_at", "audit_event", ["at"])
+    refuse_changes_of_audit_event()
+
+
+def refuse_changes_of_audit_event() -> None:
+    """Have the database itself refuse all but new rows; who may change its tables can take the triggers away."""
+    if op.get_bind().dialect.name == "sqlite":
+        refusal = "BEGIN SELECT RAISE(ABORT, 'audit_event is append-only'); END"
+        for name, when in (
+            ("audit_event_no_update", "BEFORE UPDATE ON audit_event"),
+            ("audit_event_no_delete", "BEFORE DELETE ON audit_event"),
+            # INSERT OR REPLACE takes a row away without asking the trigger of DELETE
+            (
+                "audit_event_no_replace",
+                "BEFORE INSERT ON audit_event WHEN EXISTS (SELECT 1 FROM audit_event WHERE number = NEW.number)",
+            ),
+        ):
+            op.execute(f"CREATE TRIGGER {name} {when} {refusal}")
+        return
+    op.execute(
+        "CREATE FUNCTION audit_event_is_append_only() RETURNS trigger LANGUAGE plpgsql AS "
+        "$$ BEGIN RAISE EXCEPTION 'audit_event is append-only' USING ERRCODE = '42501'; END $$"
+    )
+    for name, when, each in (
+        ("audit_event_no_change", "UPDATE OR DELETE", "ROW"),
+        ("audit_event_no_truncate", "TRUNCATE", "STATEMENT"),
+    ):
+        op.execute(
+            f"CREATE TRIGGER {name} BEFORE {when} ON audit_event "
+            f"FOR EACH {each} EXECUTE FUNCTION audit_event_is_append_only()"
+        )
 
 
 def create_token() -> None:
@@ -115,6 +151,14 @@ def create_token() -> None:
         sa.Column("expires_at", TIME),
         sa.Column("revoked_at", TIME),
         sa.PrimaryKeyConstraint("id", name="pk_token"),
+    )
+    op.create_index(
+        "uq_token_name",
+        "token",
+        ["name"],
+        unique=True,
+        sqlite_where=sa.text("revoked_at IS NULL"),
+        postgresql_where=sa.text("revoked_at IS NULL"),
     )
 
 
@@ -157,6 +201,8 @@ def downgrade() -> None:
     """Take all of it away; alerts that no message brought go."""
     for table in ("tombstone", "checkpoint_part", "checkpoint", "token", "audit_event"):
         op.drop_table(table)
+    if op.get_bind().dialect.name != "sqlite":  # where they go with their table
+        op.execute("DROP FUNCTION audit_event_is_append_only()")
     op.execute("DELETE FROM alert WHERE message_id IS NULL")
     op.drop_index("ix_alert_state_id", "alert")
     with op.batch_alter_table("alert") as batch:
@@ -166,6 +212,8 @@ def downgrade() -> None:
     with op.batch_alter_table("identity") as batch:
         batch.drop_column("erased_at")
         batch.drop_column("dated_at")
+    op.drop_index("ix_message_replay_of", "message")
+    op.drop_index("ix_message_prunable", "message")
     with op.batch_alter_table("message") as batch:
         if op.get_bind().dialect.name != "sqlite":  # where the new table is made without them
             batch.drop_constraint("fk_message_replay_of", type_="foreignkey")

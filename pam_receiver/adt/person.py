@@ -1,7 +1,7 @@
 """PID, and what ZFD says of it, as words of identity; what senders often get wrong there has rules of its own."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -109,6 +109,9 @@ def _read_names(traits: _Traits, pid: Segment, header: Header, *, has_ins: bool)
     birth = by_type.get("L")
     if birth is None and not has_ins and "" in by_type and by_type[""].number == 1:
         birth = by_type[""]
+    if "" in by_type and (shifted := _find_shifted(reps)):
+        traits.findings += [rules.NAME_SHIFTED.at(pid.location(5, rep.number, 7)) for rep in shifted]
+        by_type = {type_: rep for type_, rep in by_type.items() if rep not in shifted}
     if not by_type.keys() <= _NAME_TYPES:
         _judge_name_types(traits, pid, by_type, is_french=has_ins or header.is_french, is_taken=birth is not None)
     if birth is None:
@@ -121,6 +124,16 @@ def _read_names(traits: _Traits, pid: Segment, header: Header, *, has_ins: bool)
     return (said(used.component(1)), said(used.component(2))) if used is not None else (None, None)
 
 
+def _find_shifted(reps: Sequence[Repetition]) -> list[Repetition]:
+    """The names whose type stands one place too far, in XPN-8; of each type the first, as where it is in its place."""
+    found: dict[str, Repetition] = {}
+    for rep in reps:
+        type_ = (rep.component(8) or "").strip()
+        if type_ in _NAME_TYPES and not (rep.component(7) or "").strip():
+            found.setdefault(type_, rep)
+    return list(found.values())
+
+
 def _judge_name_types(
     traits: _Traits, pid: Segment, by_type: Mapping[str, Repetition], *, is_french: bool, is_taken: bool
 ) -> None:
@@ -128,9 +141,7 @@ def _judge_name_types(
     lacks_birth_name = "L" not in by_type
     for type_, rep in by_type.items():
         at = pid.location(5, rep.number, 7)
-        if type_ == "" and (rep.component(8) or "").strip() in _NAME_TYPES:
-            traits.findings.append(rules.NAME_SHIFTED.at(at))
-        elif type_ == "" and lacks_birth_name and is_taken:
+        if type_ == "" and lacks_birth_name and is_taken:
             traits.findings.append(rules.NAME_WITHOUT_TYPE.at(at))
         elif type_ == "M" and is_french:
             traits.findings.append(rules.NAME_TYPED_MAIDEN.at(at))

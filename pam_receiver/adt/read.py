@@ -85,12 +85,17 @@ def _update_kind(message: Message, header: Header) -> UpdateKind:
 
 
 def _read_date(message: Message, pid: Segment, tz: tzinfo) -> Interval | None:
-    """Return when the change was made: PID-33, else EVN-6, else EVN-2. Spec: ITI TF-2 §3.30.4; HL7 v2.5 §3.4.2.33."""
+    """Return when the source made what PID says: PID-33, else EVN-2.
+
+    Not EVN-6: the event itself may lie far back, when a stay is entered late or a movement is cancelled.
+
+    Spec: ITI TF-2 §3.30.5.2, §3.30.5.3; IHE PAM FR 2.11.2 §6.4, §6.6.
+    """
     evn = message.segment("EVN")
-    for segment, number in ((pid, 33), (evn, 6), (evn, 2)):
+    for segment, number in ((pid, 33), (evn, 2)):
         stamp = parse_ts(segment.value(number) or "") if segment is not None else None
         if stamp is not None:
-            return Interval(stamp.earliest(tz), stamp.latest(tz))
+            return Interval(stamp.earliest(tz), stamp.latest(tz), segment.location(number) if segment else None)
     return None
 
 
@@ -109,7 +114,7 @@ def _groups(message: Message) -> list[tuple[Segment, list[Segment]]]:
 
 
 def _read_merge(message: Message, header: Header, asked: ReadingRules) -> tuple[Event | None, tuple[Finding, ...]]:
-    """Read the groups of an A40. HL7 allows several, IHE one. Spec: ITI TF-2 §3.30.4; HL7 v2.5 §3.3.40."""
+    """Read the groups of an A40. HL7 allows several, IHE one. Spec: ITI TF-2 §3.30.6.4; HL7 v2.5 §3.3.40."""
     groups: list[MergeGroup] = []
     findings: list[Finding] = []
     for pid, mrgs in _groups(message):

@@ -55,7 +55,7 @@ A08_TAKEN: Final = Rule(
     _W,
     "A08 est pris comme une mise à jour d'identité ; préférer A31.",
     "A08 is taken as an update of the identity; A31 is preferred.",
-    "ITI TF-2 §3.30.4",
+    "ITI TF-2 §3.31.7.6",
     example="MSH-9 = ADT^A31^ADT_A05",
 )
 PROCESSING_ID: Final = Rule(
@@ -91,7 +91,7 @@ MRG_MISSING: Final = Rule(
     _E,
     "Segment MRG absent après PID : A40 et A47 y portent l'ancien identifiant.",
     "Segment MRG missing after PID: A40 and A47 hold the former identifier in it.",
-    "ITI TF-2 §3.30.4; IHE PAM FR 2.11.2 §4.1",
+    "ITI TF-2 §3.30.6.4, §3.30.6.5; IHE PAM FR 2.11.2 §4.1",
     example="MRG|200^^^HOPITAL&1.2.250.1.999.1&ISO^PI",
 )
 MRG_1_MISSING: Final = Rule(
@@ -100,7 +100,7 @@ MRG_1_MISSING: Final = Rule(
     _E,
     "MRG-1 sans identifiant utilisable : envoyer l'ancien identifiant (CX-1), son autorité (CX-4) et son type (CX-5).",
     "MRG-1 without a usable identifier: send the former identifier (CX-1), its authority (CX-4) and its type (CX-5).",
-    "ITI TF-2 §3.30.4; IHE PAM FR 2.11.2 §4.1",
+    "ITI TF-2 §3.30.5.5; IHE PAM FR 2.11.2 §4.1",
     example="MRG-1 = 200^^^HOPITAL&1.2.250.1.999.1&ISO^PI",
 )
 IDENTIFIER_WITHOUT_TYPE: Final = Rule(

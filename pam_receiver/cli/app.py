@@ -9,11 +9,33 @@ import typer
 from typer.core import TyperArgument, TyperOption
 
 from pam_receiver import __version__
-from pam_receiver.cli import check, db, demo, differ, explainer, output, profiles, read, send, serve
+from pam_receiver.cli import (
+    alerts,
+    audit,
+    backup,
+    check,
+    db,
+    demo,
+    differ,
+    erase,
+    explainer,
+    keys,
+    output,
+    profiles,
+    prune,
+    read,
+    rebuild,
+    replay,
+    send,
+    serve,
+    token,
+    unmerge,
+)
 from pam_receiver.cli.program import NAME
 from pam_receiver.cli.texts import TEXTS, guess_lang, text
 from pam_receiver.cli.usage import UsageError, explain_usage
 from pam_receiver.finding import Lang
+from pam_receiver.reasons import say_os_error
 
 DONE: Final = 0
 NOT_FOUND: Final = 1  # or findings, as each command says
@@ -78,10 +100,43 @@ def build(lang: Lang) -> Any:
     told.command(help="help.profiles.diff")(differ.diff)
     told.command(name="import", help="help.profiles.import")(profiles.import_file)
     app.add_typer(told, name="profiles", help="help.profiles")
+    _add_commands_of_operators(app)
     app.command(help="help.demo")(demo.demo)
     command = typer.main.get_command(app)
     _translate(command, lang)
     return command
+
+
+def _add_commands_of_operators(app: typer.Typer) -> None:
+    """Add what changes what is kept, or tells who did so."""
+    kept = typer.Typer(no_args_is_help=True)
+    kept.command(help="help.token.create")(token.create)
+    kept.command(name="list", help="help.token.list")(token.list_all)
+    kept.command(help="help.token.revoke")(token.revoke)
+    app.add_typer(kept, name="token", help="help.token")
+    app.command(help="help.prune")(prune.prune)
+    app.command(help="help.erase")(erase.erase)
+    secret = typer.Typer(no_args_is_help=True)
+    secret.command(help="help.keys.create")(keys.create)
+    secret.command(help="help.keys.rotate")(keys.rotate)
+    secret.command(name="list", help="help.keys.list")(keys.list_all)
+    secret.command(help="help.keys.reencrypt")(keys.reencrypt)
+    app.add_typer(secret, name="keys", help="help.keys")
+    app.command(help="help.rebuild")(rebuild.rebuild)
+    app.command(help="help.replay")(replay.replay)
+    app.command(help="help.unmerge")(unmerge.unmerge)
+    watched = typer.Typer(invoke_without_command=True)
+    watched.callback()(alerts.alerts)
+    watched.command(help="help.alerts.acknowledge")(alerts.acknowledge)
+    watched.command(help="help.alerts.close")(alerts.close)
+    app.add_typer(watched, name="alerts", help="help.alerts")
+    app.command(help="help.backup")(backup.backup)
+    app.command(help="help.restore")(backup.restore)
+    trail = typer.Typer(no_args_is_help=True)
+    trail.command(name="list", help="help.audit.list")(audit.list_rows)
+    trail.command(help="help.audit.export")(audit.export)
+    trail.command(help="help.audit.verify")(audit.verify)
+    app.add_typer(trail, name="audit", help="help.audit")
 
 
 def explain(error: Exception, lang: Lang) -> tuple[str, int]:

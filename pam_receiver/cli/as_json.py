@@ -6,7 +6,7 @@ from pam_receiver.cli.findings import finding_json
 from pam_receiver.finding import Lang
 from pam_receiver.identity.as_json import Json, difference_json, identity_json
 from pam_receiver.identity.birth_place import find_place
-from pam_receiver.store.queries import FullMessageView, IdentityView, MessageView, VersionView
+from pam_receiver.store.queries import FullMessageView, IdentityView, MessageView, Tombstone, VersionView
 
 
 def moment_json(at: datetime) -> str:
@@ -21,7 +21,15 @@ def view_json(view: IdentityView) -> Json:
         "merged_into": view.merged_into,
         "absorbed": list(view.absorbed),
         "birth_place": place_json(view.identity.traits.birth_place_code),
+        "dated_at": moment_json(view.identity.dated_at) if view.identity.dated_at is not None else None,
+        "erased": _tombstone_json(view.erased),
     }
+
+
+def _tombstone_json(erased: Tombstone | None) -> Json | None:
+    if erased is None:
+        return None
+    return {"at": moment_json(erased.at), "by": erased.by, "reason": erased.reason}
 
 
 def place_json(code: str | None) -> Json | None:
@@ -69,6 +77,7 @@ def full_message_json(message: FullMessageView, lang: Lang) -> Json:
         "identities": [{"id": each.identity_id, "version": each.version} for each in message.identities],
         "raw": readable(message.raw, message.encoding),
         "ack_raw": readable(message.ack, message.encoding),
+        "erased_at": moment_json(message.erased_at) if message.erased_at is not None else None,
     }
 
 

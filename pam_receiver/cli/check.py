@@ -3,7 +3,7 @@
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, nullcontext
-from datetime import UTC, date, datetime, time
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final, Protocol
 
@@ -14,6 +14,7 @@ from pam_receiver.cli.findings import finding_headers, finding_json, finding_row
 from pam_receiver.cli.options import AsJson, Config, Database, Environment, Language, Start
 from pam_receiver.cli.texts import text
 from pam_receiver.finding import Lang
+from pam_receiver.reasons import say_os_error
 
 if TYPE_CHECKING:
     from pam_receiver.cli.progress import Progress
@@ -33,6 +34,7 @@ Unmask = Annotated[bool, typer.Option("--unmask", help="option.unmask")]
 AgainstJournal = Annotated[bool, typer.Option("--against-journal", help="option.against-journal")]
 ProfileName = Annotated[str | None, typer.Option("--profile", metavar="NAME", help="option.profile")]
 Overlay = Annotated[Path | None, typer.Option("--overlay", metavar="FILE", help="option.overlay")]
+Port = Annotated[int | None, typer.Option("--port", min=1, max=65535, metavar="N", help="option.received-on")]
 Since = Annotated[str | None, typer.Option("--since", metavar="DATE", help="option.since")]
 
 
@@ -51,6 +53,7 @@ def check(
     as_json: AsJson = False,
     profile: ProfileName = None,
     overlay: Overlay = None,
+    port: Port = None,
     against_journal: AgainstJournal = False,
     since: Since = None,
     database: Database = None,
@@ -59,7 +62,7 @@ def check(
     lang: Language = None,
 ) -> None:
     start = options.start(config, lang=lang, environment=environment, database=database)
-    asked_files, of_files = files or [], bool(files or reports or junit or unmask or totals)
+    asked_files, of_files = files or [], bool(files or reports or junit or unmask or totals or port)
     if against_journal:
         if of_files:
             output.fail(text("check.not-with-journal", start.lang), 2)
@@ -69,13 +72,27 @@ def check(
         output.fail(text("check.journal-only", start.lang), 2)
     if not asked_files:
         output.fail(text("check.nothing-given", start.lang), 2)
+    if unmask and not (reports or junit):
+        output.fail(text("check.unmask-alone", start.lang), 2)
+    _check_port(port, start)
     from pam_receiver.cli import parts
     from pam_receiver.cli.reports import Reports
 
     sources = parts.make_sources(start.settings, profile=profile, overlay=overlay)
     written = Reports(reports or [], junit, is_masked=not unmask, start=start)
     is_listed = not (as_json or totals or written.paths)
-    raise typer.Exit(_run(asked_files, start, sources, written, as_json=as_json, is_listed=is_listed))
+    checker = _Checker(start, sources, port)
+    raise typer.Exit(_run(asked_files, start, checker, written, as_json=as_json, is_listed=is_listed))
+
+
+def _check_port(port: int | None, start: Start) -> None:
+    """Refuse a port that the settings do not listen on: no message could come in by it."""
+    settings = start.settings
+    listening = {each.port for each in settings.listeners} or {settings.mllp.port}  # [[listener]] stands in for mllp
+    known = (listening | {each.port for each in settings.sources if each.port is not None}) - {0}
+    if port is not None and port not in known:
+        ports = ", ".join(map(str, sorted(known))) or "–"
+        output.fail(text("check.no-such-port", start.lang, port=port, ports=ports), 2)
 
 
 def _check_journal(
@@ -83,31 +100,12 @@ def _check_journal(
 ) -> None:
     from pam_receiver.cli.rehearse import check_journal
 
-    check_journal(start, profile=profile, overlay=overlay, since=_read_since(since, start), as_json=as_json)
-
-
-def _read_since(word: str | None, start: Start) -> datetime | None:
-    """Return the moment that ``--since`` names, in UTC; without a zone it is that of the settings.
-
-    Raises:
-        SettingsError: it is no date.
-    """
-    from pam_receiver.config import SettingsError
-
-    if word is None:
-        return None
-    try:
-        moment = datetime.combine(date.fromisoformat(word), time()) if len(word) <= 10 else datetime.fromisoformat(word)
-    except ValueError:
-        raise SettingsError(
-            fr=f"--since : {word} n'est pas une date (2026-11-24, ou 2026-11-24T08:00).",
-            en=f"--since: {word} is not a date (2026-11-24, or 2026-11-24T08:00).",
-        ) from None
-    return (moment if moment.tzinfo else moment.replace(tzinfo=start.settings.timezone)).astimezone(UTC)
+    moment = options.read_moment(since, "--since", start)
+    check_journal(start, profile=profile, overlay=overlay, since=moment, as_json=as_json)
 
 
 def _run(
-    files: Sequence[Path], start: Start, sources: "Sources", written: "Reports", *, as_json: bool, is_listed: bool
+    files: Sequence[Path], start: Start, checker: "_Checker", written: "Reports", *, as_json: bool, is_listed: bool
 ) -> int:
     """Check everything and return the exit code."""
     from pam_receiver.cli.progress import Progress
@@ -115,8 +113,7 @@ def _run(
     from pam_receiver.report.tally import Tally
 
     subjects = [_subject(each, start.lang) for each in files]
-    profiles = [source.profiles for source in (sources.general, *sources.named)]
-    tally = Tally(is_masked=written.is_masked, profiles=profiles)
+    tally = Tally(is_masked=written.is_masked, profiles=checker.profiles)
     with ExitStack() as stack:
         sinks: list[Sink] = [tally, *stack.enter_context(written).sinks]
         if as_json:
@@ -125,7 +122,7 @@ def _run(
             sinks.append(_Lister(start.lang))
         is_shown = not as_json and not (is_listed and output.is_terminal())
         with Progress(start.lang) if is_shown else nullcontext() as progress:
-            for entry in _Checker(start, sources).check(files, without=written.paths, progress=progress):
+            for entry in checker.check(files, without=written.paths, progress=progress):
                 for sink in sinks:
                     sink.add(entry)
                 if written.is_masked and written.paths:
@@ -148,12 +145,13 @@ def _subject(path: Path, lang: Lang) -> str:
 
 
 class _Checker:
-    """Checks files one by one, each message on its own."""
+    """Checks files one by one, each message on its own, as if it came in by ``port``: ours, ``None`` if unknown."""
 
-    def __init__(self, start: Start, sources: "Sources") -> None:
-
+    def __init__(self, start: Start, sources: "Sources", port: int | None) -> None:
+        self.profiles = [source.profiles for source in (sources.general, *sources.named)]
         self._lang = start.lang
         self._sources = sources
+        self._port = port
         self._acknowledgements = 0
 
     def check(
@@ -184,7 +182,7 @@ class _Checker:
                 if (checked := self._check_message(raw)) is not None:
                     yield Entry(file, name, number, checked, raw)
         except OSError as error:
-            problem = text("failure.file", self._lang, file=file, reason=error.strerror)
+            problem = text("failure.file", self._lang, file=file, reason=say_os_error(error, self._lang))
             yield Entry(file, name, 0, None, problem=problem)
             return
         if splitter.count and splitter.stray:
@@ -200,7 +198,7 @@ class _Checker:
         if is_acknowledgement(raw):
             self._acknowledgements += 1
             return None
-        return check_file_message(raw, sources=self._sources, at=datetime.now(UTC))
+        return check_file_message(raw, sources=self._sources, at=datetime.now(UTC), port=self._port)
 
 
 # ------------------------------------------------------------------------------------------------------ what is shown
@@ -244,7 +242,10 @@ class _Lister:
         if entry.checked is None:
             output.warn(entry.problem)
             return
-        values = {"file": entry.file, "number": entry.number, "event": entry.checked.event}
+        from pam_receiver.report.words import word
+
+        event = entry.checked.event or word("event.none", self._lang)
+        values = {"file": entry.file, "number": entry.number, "event": event}
         output.print_title(text("check.message", self._lang, control_id=entry.checked.control_id, **values).rstrip())
         if entry.findings:
             output.print_table(finding_headers(self._lang), finding_rows(entry.findings, self._lang), indent=2)
@@ -260,18 +261,33 @@ def _print_totals(summary: "Summary", lang: Lang) -> None:
         output.warn(text("check.more-problems", lang, count=summary.more_troubles))
     if summary.messages:
         _print_events(summary, lang)
+    if len(summary.sources) > 1:
+        _print_sources(summary, lang)
     if summary.fixes:
         _print_fixes(summary, lang)
 
 
 def _print_events(summary: "Summary", lang: Lang) -> None:
+    from pam_receiver.report.words import word
+
     rows = [
-        [each.event, *map(str, (each.messages, each.accepted, each.warned, each.in_error, each.rejected))]
+        [
+            each.event or word("event.none", lang),
+            *map(str, (each.messages, each.accepted, each.warned, each.in_error, each.rejected)),
+        ]
         for each in (*summary.events, summary.total)
     ]
     rows[-1][0] = text("check.all", lang)
     headers = [text("column.event", lang), text("column.messages", lang), "AA", "AA + W", "AE", "AR"]
     output.print_table(headers, rows)
+    output.say()
+
+
+def _print_sources(summary: "Summary", lang: Lang) -> None:
+    from pam_receiver.report.words import word
+
+    rows = [[name or word("no-source", lang), str(count)] for name, count in summary.sources]
+    output.print_table([text("column.source", lang), text("column.messages", lang)], rows)
     output.say()
 
 
@@ -288,6 +304,8 @@ def _print_fixes(summary: "Summary", lang: Lang) -> None:
         for fix in summary.fixes[:_MOST_FIXES]
     ]
     output.print_table(["", *(text(f"column.{key}", lang) for key in ("messages", "location", "rule", "text"))], rows)
+    if more := len(summary.fixes) - len(rows):
+        output.say(text("check.more-fixes", lang, count=more))
     output.say()
 
 

@@ -2,12 +2,14 @@
 
 import os
 from dataclasses import dataclass
+from datetime import UTC, date, datetime, time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pam_receiver.cli.texts import lang_of_locale
+from pam_receiver.cli import output
+from pam_receiver.cli.texts import lang_of_locale, text
 from pam_receiver.finding import Lang
 
 if TYPE_CHECKING:
@@ -44,7 +46,30 @@ def start(config: Path | None, **options: object) -> Start:
     Raises:
         SettingsError: a wrong or unknown setting.
     """
-    from pam_receiver.config import load_settings
+    from pam_receiver.config import holds_password, load_settings
 
     settings = load_settings(options, config=config)
-    return Start(settings, settings.lang or lang_of_locale(os.environ))
+    lang = settings.lang or lang_of_locale(os.environ)
+    if holds_password(str(options.get("database") or "")):
+        output.warn(text("warning.password-seen", lang))
+    return Start(settings, lang)
+
+
+def read_moment(word: str | None, option: str, start: Start) -> datetime | None:
+    """Return the moment that ``option`` names, in UTC; without a zone it is that of the settings.
+
+    Raises:
+        SettingsError: it is no date.
+    """
+    from pam_receiver.config import SettingsError
+
+    if word is None:
+        return None
+    try:
+        moment = datetime.combine(date.fromisoformat(word), time()) if len(word) <= 10 else datetime.fromisoformat(word)
+    except ValueError:
+        raise SettingsError(
+            fr=f"{option} : {word} n'est pas une date (2026-11-24, ou 2026-11-24T08:00).",
+            en=f"{option}: {word} is not a date (2026-11-24, or 2026-11-24T08:00).",
+        ) from None
+    return (moment if moment.tzinfo else moment.replace(tzinfo=start.settings.timezone)).astimezone(UTC)

@@ -7,12 +7,16 @@ import sys
 import unicodedata
 from collections.abc import Sequence
 from types import TracebackType
-from typing import NoReturn, Self
+from typing import Final, NoReturn, Self
 
 import typer
 
-# What a terminal would obey, or would show in another order: values come from messages that anyone may have sent.
-_UNSAFE = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+# What a terminal would obey, or would show in another order or not at all: values come from messages that anyone may
+# have sent. Controls; marks without width; marks and overrides of direction; halves of a sign; tags.
+_UNSAFE: Final = re.compile(
+    r"[\x00-\x09\x0b-\x1f\x7f-\x9f\xad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f"
+    r"\ud800-\udfff\ufeff\ufff9-\ufffb\U000e0000-\U000e007f]"
+)
 
 
 def prepare_streams() -> None:
@@ -50,16 +54,24 @@ def fail(text: str, code: int) -> NoReturn:
 
 def print_json(value: object) -> None:
     """Print ``value`` as JSON, accents as they are where standard output can hold them."""
+    typer.echo(write_json(value, is_ascii=_holds_ascii_only()))
+
+
+def write_json(value: object, *, is_ascii: bool = False) -> str:
+    """Return ``value`` as JSON; what a terminal would obey stands in it as its escape, so that no value is changed."""
+    return _UNSAFE.sub(lambda sign: json.dumps(sign[0])[1:-1], json.dumps(value, ensure_ascii=is_ascii, indent=2))
+
+
+def _holds_ascii_only() -> bool:
     encoding = (getattr(sys.stdout, "encoding", None) or "utf-8").lower().replace("-", "")
-    typer.echo(json.dumps(value, ensure_ascii=encoding != "utf8", indent=2))
+    return encoding != "utf8"
 
 
 class JsonList:
     """Prints a JSON array value by value, as :func:`print_json` would the whole of it; used as a context."""
 
     def __init__(self) -> None:
-        encoding = (getattr(sys.stdout, "encoding", None) or "utf-8").lower().replace("-", "")
-        self._is_ascii = encoding != "utf8"
+        self._is_ascii = _holds_ascii_only()
         self._is_empty = True
 
     def __enter__(self) -> Self:
@@ -73,7 +85,7 @@ class JsonList:
 
     def print(self, value: object) -> None:
         """Print the next value."""
-        lines = json.dumps(value, ensure_ascii=self._is_ascii, indent=2).replace("\n", "\n  ")
+        lines = write_json(value, is_ascii=self._is_ascii).replace("\n", "\n  ")
         typer.echo(("[\n  " if self._is_empty else ",\n  ") + lines, nl=False)
         self._is_empty = False
 

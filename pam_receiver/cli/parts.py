@@ -1,15 +1,17 @@
 """The parts that commands run, made from the settings."""
 
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from pam_receiver.adt import ReadingRules
-from pam_receiver.config import Settings, SettingsError, SourceSettings
+from pam_receiver.config import ListenerSettings, Settings, SettingsError, SourceSettings
 from pam_receiver.identity.model import Policy
 from pam_receiver.profile.load import ProfileError, ProfileSet, load_profiles
 from pam_receiver.profile.model import Strictness
 from pam_receiver.receive import AnswerStyle
 from pam_receiver.rulebook import check_grades
-from pam_receiver.sources import Source, Sources
+from pam_receiver.sources import Admission, Source, Sources
 
 
 def make_policy(settings: Settings) -> Policy:
@@ -18,6 +20,7 @@ def make_policy(settings: Settings) -> Policy:
         takes_test_ins=settings.environment == "test",
         incomplete_qualified_identity=settings.incomplete_qualified_identity,
         deduce_recuperee=settings.deduce_recuperee,
+        stale_updates=settings.stale_updates,
     )
 
 
@@ -34,9 +37,44 @@ def make_sources(settings: Settings, *, profile: str | None = None, overlay: Pat
     """
     profiles = _load(profile, overlay, Strictness.LENIENT, None)
     reading = _reading_rules(settings, profiles)
-    general = Source(name="", profiles=profiles, reading=reading, policy=make_policy(settings))
-    named = [_make_source(settings, each, profile, overlay) for each in settings.sources]
-    return Sources(general, tuple(sorted(named, key=lambda each: each.port is None)))
+    admission = _make_admission(settings)
+    general = Source(name="", profiles=profiles, reading=reading, policy=make_policy(settings), admission=admission)
+    made = [_make_source(settings, each, profile, overlay) for each in settings.sources]
+    of_listeners = {each.port: _behind(each, settings, general, made) for each in settings.listeners}
+    return Sources(general, _asking(made), of_listeners)
+
+
+def _asking(sources: Iterable[Source]) -> tuple[Source, ...]:
+    """Return those that ask something of a message, by port first; the others take from their listeners alone."""
+    asking = [each for each in sources if (each.application, each.facility, each.port) != (None, None, None)]
+    return tuple(sorted(asking, key=lambda each: each.port is None))
+
+
+def _behind(listener: ListenerSettings, settings: Settings, general: Source, named: Sequence[Source]) -> Sources:
+    """Return the sources of what comes in by a listener: held to its limits, its environment, its senders."""
+    policy, admission = general.policy, _make_admission(settings, listener)
+    if listener.environment is not None:
+        policy = replace(policy, takes_test_ins=listener.environment == "test")
+    here = [replace(each, policy=policy, admission=admission) for each in named]
+    for each in here:
+        if each.name == listener.source:
+            return Sources(replace(each, application=None, facility=None, port=None))
+    taking = [each for each in here if each.port in (None, listener.port)]
+    return Sources(replace(general, policy=policy, admission=admission), _asking(taking))
+
+
+def _make_admission(settings: Settings, listener: ListenerSettings | None = None) -> Admission:
+    if listener is None:
+        return Admission(most_segments=settings.max_segments, most_repetitions=settings.max_repetitions)
+    return Admission(
+        applications=listener.applications,
+        facilities=listener.facilities,
+        receiving_applications=listener.receiving_applications,
+        receiving_facilities=listener.receiving_facilities,
+        most_segments=listener.max_segments or settings.max_segments,
+        most_repetitions=listener.max_repetitions or settings.max_repetitions,
+        most_bytes=listener.max_block_bytes,
+    )
 
 
 def _make_source(settings: Settings, source: SourceSettings, profile: str | None, overlay: Path | None) -> Source:
@@ -50,6 +88,7 @@ def _make_source(settings: Settings, source: SourceSettings, profile: str | None
         facility=source.facility,
         port=source.port,
         policy=make_policy(settings),
+        admission=_make_admission(settings),
     )
 
 

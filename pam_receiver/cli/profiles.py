@@ -1,5 +1,7 @@
 """``profiles``: what the profiles ask, place by place, and the import of conformance profiles."""
 
+import errno
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -10,10 +12,11 @@ from pam_receiver.cli import options, output
 from pam_receiver.cli.options import AsJson, Config, Language
 from pam_receiver.cli.texts import text
 from pam_receiver.finding import Lang
+from pam_receiver.reasons import say_os_error
 
 if TYPE_CHECKING:
     from pam_receiver.profile.load import ProfileSet
-    from pam_receiver.profile.model import Profile
+    from pam_receiver.profile.model import Profile, Strictness
     from pam_receiver.profile.outline import Asked, Both, Outline
 
 DEFAULT_BASE = "pam_fr/2.11"
@@ -32,17 +35,29 @@ def load(name: str, lang: Lang, overlay: Path | None = None) -> "Profile":
         ProfileError: an overlay that cannot be trusted, naming the key.
     """
     from pam_receiver.profile.load import list_profiles, load_profiles
-    from pam_receiver.rulebook import check_grades
 
     known = list_profiles()
     asked = options.as_typed(name)
     found = [each for each in known if asked in (each, each.rpartition("/")[2])]
     if not found:
         output.fail(text("failure.no-profile", lang, name=asked, names=", ".join(known)), 2)
-    profiles = load_profiles(overlay=overlay, only=found[0])
-    if overlay is not None:
-        check_grades(profiles, overlay.name)
+    profiles = load_profiles(only=found[0]) if overlay is None else load_overlay(overlay, only=found[0])
     return profiles.profiles[0]
+
+
+def load_overlay(overlay: Path, *, only: str | None = None, strictness: "Strictness | None" = None) -> "ProfileSet":
+    """Return the profiles, or ``only`` one of them, under an overlay.
+
+    Raises:
+        ProfileError: an overlay that cannot be trusted, naming the key.
+    """
+    from pam_receiver.profile.load import load_profiles
+    from pam_receiver.profile.model import Strictness
+    from pam_receiver.rulebook import check_grades
+
+    profiles = load_profiles(overlay=overlay, only=only, strictness=strictness or Strictness.LENIENT)
+    check_grades(profiles, overlay.name)
+    return profiles
 
 
 # -------------------------------------------------------------------------------------------------------------- list
@@ -270,6 +285,8 @@ def import_file(
     from pam_receiver.profile.xml_import import import_profile
 
     start = options.start(config, lang=lang)
+    if to is not None:
+        _refuse_unwritable(to, start.lang, is_forced=force)
     profile = load(base, start.lang)
     try:
         data = file.read_bytes()
@@ -283,6 +300,26 @@ def import_file(
         return
     _write(to, imported.toml, start.lang, is_forced=force)
     output.warn(text("profiles.imported", start.lang, file=to))
+
+
+def _refuse_unwritable(file: Path, lang: Lang, *, is_forced: bool) -> None:
+    """End the command when ``file`` surely cannot be written: its notes would be told of an overlay that is nowhere."""
+    try:
+        is_there, is_folder = file.exists() or file.is_symlink(), file.is_dir()
+        if not is_there and not file.parent.exists():
+            output.fail(text("failure.no-folder", lang, file=file, folder=file.parent), 2)
+        if not is_folder and is_there and not is_forced:
+            output.fail(text("failure.exists", lang, file=file), 2)
+        number = errno.EISDIR if is_folder else 0
+        if not is_there and not file.parent.is_dir():
+            number = errno.ENOTDIR
+        elif not is_folder and not os.access(file if is_there else file.parent, os.W_OK):
+            number = errno.EACCES
+    except OSError as error:  # of a folder that may not be looked into
+        number = error.errno or errno.EACCES
+    if number:
+        reason = say_os_error(OSError(number, os.strerror(number)), lang)
+        output.fail(text("failure.write", lang, file=file, reason=reason), 2)
 
 
 def _write(file: Path, written: str, lang: Lang, *, is_forced: bool) -> None:

@@ -1,4 +1,7 @@
-"""``show``, ``history``, ``messages``, ``message``: what is kept, read only."""
+"""``show``, ``history``, ``messages``, ``message``: what is kept. Whoever looks at a patient is in the trail first.
+
+``messages`` shows no value of a patient, and so leaves nothing there.
+"""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -7,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from pam_receiver.cli import options, output
+from pam_receiver.cli.access import Access, Reason
+from pam_receiver.cli.opening import open_store
 from pam_receiver.cli.options import AsJson, Config, Database, Language, Start
 from pam_receiver.cli.texts import TEXTS, text
 from pam_receiver.finding import Lang
@@ -23,10 +28,11 @@ ACK_CODES = ("AA", "AE", "AR")
 
 @contextmanager
 def _reading(start: Start) -> "Iterator[Store]":
-    """Open the database read-only: nothing is created, nothing migrated, a lock is waited for 5 s."""
-    from pam_receiver.store import Store
+    """Open the database read-only: nothing is created, nothing migrated, a lock is waited for 5 s.
 
-    store = Store.open(start.settings.database, read_only=True, lock_timeout_s=5.0)
+    Only the audit trail is written, and on a connection of its own.
+    """
+    store = open_store(start.settings, read_only=True)
     try:
         yield store
     finally:
@@ -36,6 +42,7 @@ def _reading(start: Start) -> "Iterator[Store]":
 def show(
     value: Value,
     authority: Authority = None,
+    reason: Reason = None,
     as_json: AsJson = False,
     database: Database = None,
     config: Config = None,
@@ -44,8 +51,10 @@ def show(
     from pam_receiver.cli.as_json import view_json
 
     start = options.start(config, database=database, lang=lang)
+    access = Access(start, "show", reason)
     with _reading(start) as store:
-        views = _find(store, options.as_typed(value), authority, start.lang)
+        views = _find(store, options.as_typed(value), authority, access)
+    access.identities([view.identity.id for view in views])
     if as_json:
         found = [view_json(view) for view in views]
         output.print_json(found[0] if len(found) == 1 else found)
@@ -58,6 +67,7 @@ def show(
 def history(
     value: Value,
     authority: Authority = None,
+    reason: Reason = None,
     as_json: AsJson = False,
     database: Database = None,
     config: Config = None,
@@ -67,9 +77,11 @@ def history(
     from pam_receiver.store.queries import find_history
 
     start = options.start(config, database=database, lang=lang)
+    access = Access(start, "history", reason)
     with _reading(start) as store:
-        views = _find(store, options.as_typed(value), authority, start.lang)
+        views = _find(store, options.as_typed(value), authority, access)
         histories = [(view.identity.id, find_history(store, view.identity.id)) for view in views]
+    access.identities([view.identity.id for view in views])
     if as_json:
         output.print_json([version_json(one, version) for one, versions in histories for version in versions])
         return
@@ -105,6 +117,7 @@ def messages(
 
 def message(
     message_id: Annotated[str, typer.Argument(metavar="ID", help="argument.message")],
+    reason: Reason = None,
     as_json: AsJson = False,
     database: Database = None,
     config: Config = None,
@@ -114,6 +127,7 @@ def message(
     from pam_receiver.store.queries import find_messages
 
     start = options.start(config, database=database, lang=lang)
+    access = Access(start, "message", reason)
     message_id = options.as_typed(message_id)
     with _reading(start) as store:
         found = find_messages(store, message_id)
@@ -121,20 +135,24 @@ def message(
         output.fail(text("failure.no-message", start.lang, value=message_id), 1)
     if len(found) > 1:
         output.fail(text("failure.several-messages", start.lang, value=message_id), 1)
+    access.message(found[0].line.id, list(dict.fromkeys(each.identity_id for each in found[0].identities)))
     if as_json:
         output.print_json(full_message_json(found[0], start.lang))
     else:
         _print_message(found[0], start.lang)
 
 
-def _find(store: "Store", value: str, authority: str | None, lang: Lang) -> "tuple[IdentityView, ...]":
+def _find(store: "Store", value: str, authority: str | None, access: Access) -> "tuple[IdentityView, ...]":
     """Return the identities that hold this value or have this id; end the command by a sentence when there is none."""
     from pam_receiver.store.queries import find_identities, find_identity
 
+    lang = access.lang
     authority = None if authority is None else options.as_typed(authority)
     views = find_identities(store, value, authority)
     if not views and authority is None and (one := find_identity(store, value)) is not None:
         views = (one,)
+    if not views:
+        access.search_failed()
     if not views and authority is not None:
         output.fail(text("failure.no-identity-there", lang, value=value, authority=authority), 1)
     if not views:
@@ -155,6 +173,8 @@ def _offer_authority(views: "Sequence[IdentityView]", value: str, lang: Lang) ->
 def _print_identity(view: "IdentityView", lang: Lang) -> None:
     from dataclasses import asdict
 
+    from pam_receiver.cli.as_json import moment_json
+
     one = view.identity
     ins = f"{one.ins.matricule} ({one.ins.nature}, {one.ins.oid})" if one.ins else "-"
     rows = [
@@ -167,6 +187,7 @@ def _print_identity(view: "IdentityView", lang: Lang) -> None:
         *([name, _tell_value(name, value, lang)] for name, value in asdict(one.traits).items()),
         ["used_family_name", one.used_family_name or ""],
         ["used_given_name", one.used_given_name or ""],
+        ["dated_at", moment_json(one.dated_at) if one.dated_at is not None else ""],
     ]
     output.print_title(text("identity.title", lang, id=one.id))
     output.print_table([], [[text(f"identity.{key}", lang), value or "-"] for key, value in rows], indent=2)
@@ -203,6 +224,11 @@ def _identifier_rows(view: "IdentityView", lang: Lang) -> list[list[str]]:
 
 def state_of(view: "IdentityView", lang: Lang) -> str:
     """Return whether an identity is active, or what became of it."""
+    if view.erased is not None:
+        from pam_receiver.cli.as_json import moment_json
+
+        told = view.erased
+        return text("state.erased", lang, at=moment_json(told.at), by=told.by, reason=told.reason)
     if view.merged_into is not None:
         return text("state.merged", lang, id=view.merged_into)
     return text("state.active" if view.identity.active else "state.inactive", lang)
@@ -292,7 +318,10 @@ def _print_message(found: "FullMessageView", lang: Lang) -> None:
     for key, raw in (("message.raw", found.raw), ("message.answer", found.ack)):
         output.say()
         output.print_title(text(key, lang))
-        output.say("\n".join(readable(raw, found.encoding).splitlines()))
+        if found.erased_at is not None and key == "message.raw":
+            output.say(text("message.erased", lang, at=moment_json(found.erased_at)))
+        else:
+            output.say("\n".join(readable(raw, found.encoding).splitlines()))
     if line.findings:
         output.say()
         output.print_title(text("column.findings", lang))

@@ -1,38 +1,32 @@
 """``check --against-journal``: what would differ, had the messages of the journal come in under other settings."""
 
-import signal
-import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Sequence
+from contextlib import closing
 from datetime import datetime
 from pathlib import Path
-from tempfile import TemporaryDirectory
-from types import FrameType
-from typing import TYPE_CHECKING, Final, NoReturn
+from typing import TYPE_CHECKING, Final
 
 import typer
 
 from pam_receiver.cli import output
+from pam_receiver.cli.opening import open_store
 from pam_receiver.cli.options import Start
+from pam_receiver.cli.scratch import make_maker, progress, scratch_folder
 from pam_receiver.cli.texts import TEXTS, text
 from pam_receiver.finding import Lang
 
 if TYPE_CHECKING:
-    from pam_receiver.config import Settings
     from pam_receiver.rehearsal import (
         AnswerChange,
         FieldChange,
         FindingChange,
         IdentityChanges,
         IdentityGroup,
-        MakeReceiver,
         MessageExample,
         Rehearsal,
     )
-    from pam_receiver.sources import Sources
 
 _SHOWN: Final = 5  # examples of each group on paper; the JSON has them all
-_STOPS: Final = (signal.SIGTERM, signal.SIGHUP)
 
 Json = dict[str, object]
 
@@ -47,20 +41,19 @@ def check_journal(
     """
     from pam_receiver.cli import parts
     from pam_receiver.rehearsal import rehearse
-    from pam_receiver.store import Store
 
     settings = start.settings
     present = parts.make_sources(settings)
     other = parts.make_sources(settings, profile=profile, overlay=overlay) if profile or overlay else None
     with (
-        closing(Store.open(settings.database, read_only=True)) as store,
-        _scratch_folder() as folder,
-        _progress(start.lang) as tell,
+        closing(open_store(settings, read_only=True)) as store,
+        scratch_folder() as folder,
+        progress(start.lang) as tell,
     ):
         found = rehearse(
             store,
-            present=_maker(settings, present),
-            other=_maker(settings, other) if other is not None else None,
+            present=make_maker(settings, present),
+            other=make_maker(settings, other) if other is not None else None,
             folder=folder,
             since=since,
             tell=tell,
@@ -70,58 +63,6 @@ def check_journal(
     else:
         _print(found, _name_of(profile, overlay, start.lang), start.lang)
     raise typer.Exit(1 if found.differs else 0)
-
-
-def _maker(settings: "Settings", sources: "Sources") -> "MakeReceiver":
-    from pam_receiver.cli import parts
-    from pam_receiver.receive import Receiver
-    from pam_receiver.store import Store
-
-    def make(store: Store, new_message_id: Callable[[], str], now: Callable[[], datetime]) -> Receiver:
-        return Receiver(
-            store,
-            sources=sources,
-            answers=parts.make_answer_style(settings),
-            new_message_id=new_message_id,
-            now=now,
-            max_block_bytes=settings.max_block_bytes,
-        )
-
-    return make
-
-
-@contextmanager
-def _scratch_folder() -> Iterator[Path]:
-    """Give a folder that only its owner can read; it is removed at the end, also when the process is told to stop."""
-
-    def stop(number: int, _frame: FrameType | None) -> NoReturn:
-        raise SystemExit(128 + number)
-
-    before = {number: signal.signal(number, stop) for number in _STOPS}  # SIGINT raises by itself
-    try:
-        with TemporaryDirectory(prefix="pam-receiver-") as folder:
-            yield Path(folder)
-    finally:
-        for number, action in before.items():
-            signal.signal(number, action)
-
-
-@contextmanager
-def _progress(lang: Lang) -> Iterator[Callable[[int, datetime], None]]:
-    """Show how far it is on one line of a terminal, which is gone at the end; say nothing to a file."""
-    if sys.stderr is None or not sys.stderr.isatty():
-        yield lambda _count, _at: None
-        return
-    erase = "\r\x1b[K"
-
-    def tell(count: int, at: datetime) -> None:
-        said = text("rehearse.progress", lang, count=count, at=f"{at:%Y-%m-%d %H:%M}")
-        typer.echo(f"{erase}{said}", nl=False, err=True)
-
-    try:
-        yield tell
-    finally:
-        typer.echo(erase, nl=False, err=True)
 
 
 # ------------------------------------------------------------------------------------------------------------- JSON
@@ -136,6 +77,7 @@ def rehearsal_json(found: "Rehearsal", *, profile: str | None, overlay: Path | N
         "overlay": str(overlay) if overlay is not None else None,
         "messages": found.messages,
         "rehearsed": found.rehearsed,
+        "without_text": found.without_text,
         "begins_at": moment_json(found.begins_at) if found.begins_at else None,
         "ends_at": moment_json(found.ends_at) if found.ends_at else None,
         "differs": found.differs,
@@ -217,6 +159,8 @@ def _print(found: "Rehearsal", name: str, lang: Lang) -> None:
     output.say(text("rehearse.span", lang, count=found.rehearsed, **span))
     if found.messages > found.rehearsed:
         output.say(text("rehearse.earlier", lang, count=found.messages - found.rehearsed))
+    if found.without_text:
+        output.say(text("rehearse.without-text", lang, count=found.without_text))
     output.say()
     _print_answers("rehearse.answers", found.answers, lang)
     _print_findings(found.findings, lang)

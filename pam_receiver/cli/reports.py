@@ -1,6 +1,5 @@
 """The files that ``check`` writes: the page, the totals as JSON, JUnit XML. Each appears whole or not at all."""
 
-import json
 import os
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -9,6 +8,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Final, Self, TextIO
 
+from pam_receiver.cli import output
 from pam_receiver.cli.options import Start
 from pam_receiver.config import SettingsError
 from pam_receiver.reasons import say_os_error
@@ -78,8 +78,7 @@ class Reports:
                 local = at.astimezone(self._start.settings.timezone)
                 out.write(render_page(summary, subjects=subjects, at=local, lang=lang))
             else:
-                json.dump(summary_json(summary, lang, at=at), out, ensure_ascii=False, indent=2)
-                out.write("\n")
+                out.write(output.write_json(summary_json(summary, lang, at=at)) + "\n")
 
 
 class _Written:

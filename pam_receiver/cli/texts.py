@@ -3,6 +3,12 @@
 from collections.abc import Mapping, Sequence
 from typing import Final
 
+from pam_receiver.cli.texts_alerts import ALERT_TEXTS
+from pam_receiver.cli.texts_audit import AUDIT_TEXTS
+from pam_receiver.cli.texts_privacy import PRIVACY_TEXTS
+from pam_receiver.cli.texts_rebuild import REBUILD_TEXTS
+from pam_receiver.cli.texts_tls import TLS_TEXTS
+from pam_receiver.cli.texts_tokens import TOKEN_TEXTS
 from pam_receiver.finding import Lang
 
 TEXTS: Final[Mapping[str, tuple[str, str]]] = {  # key: (fr, en)
@@ -86,10 +92,14 @@ TEXTS: Final[Mapping[str, tuple[str, str]]] = {  # key: (fr, en)
         "Montre les données de patient dans les exemples du rapport.",
         "Show patient data in the examples of the report.",
     ),
+    "option.received-on": (
+        "Contrôle comme si les messages arrivaient par ce port des réglages.",
+        "Check as if the messages came in by this port of the settings.",
+    ),
     "option.profile": ("Le profil à appliquer.", "The profile to hold them to."),
     "option.overlay": (
-        "Un fichier d'adaptation du profil (TOML).",
-        "A file that adapts the profile (TOML).",
+        "Une surcouche du profil (TOML).",
+        "An overlay of the profile (TOML).",
     ),
     "option.against-journal": (
         "Rejoue à blanc les messages déjà reçus, sans rien modifier.",
@@ -237,6 +247,7 @@ TEXTS: Final[Mapping[str, tuple[str, str]]] = {  # key: (fr, en)
     "place.unknown": ("(lieu inconnu)", "(unknown place)"),
     "identity.used_family_name": ("Nom utilisé", "Used name"),
     "identity.used_given_name": ("Prénom utilisé", "Used given name"),
+    "identity.dated_at": ("Date de la source", "Date of the source"),
     "identity.identifiers": ("Identifiants", "Identifiers"),
     "identity.former": ("ancien", "former"),
     "identity.created": ("créée", "created"),
@@ -284,6 +295,7 @@ TEXTS: Final[Mapping[str, tuple[str, str]]] = {  # key: (fr, en)
     "column.before": ("Avant", "Before"),
     "column.after": ("Après", "After"),
     "column.messages": ("Messages", "Messages"),
+    "column.source": ("Source", "Source"),
     "column.example": ("Exemple", "Example"),
     "column.identity": ("Identité", "Identity"),
     "messages.none": ("Aucun message.", "No message."),
@@ -308,6 +320,10 @@ TEXTS: Final[Mapping[str, tuple[str, str]]] = {  # key: (fr, en)
     ),
     "check.all": ("Tous", "All"),
     "check.first": ("À corriger d'abord", "Fix first"),
+    "check.more-fixes": (
+        "… et {count} autre(s) règle(s) : toutes sont dans le rapport (--report FICHIER.html).",
+        "… and {count} more rule(s): all are in the report (--report FILE.html).",
+    ),
     "check.reading": ("Lecture", "Reading"),
     "check.stdin": ("entrée standard", "standard input"),
     "check.written": ("Rapport : {file}", "Report: {file}"),
@@ -317,12 +333,20 @@ TEXTS: Final[Mapping[str, tuple[str, str]]] = {  # key: (fr, en)
         "{count} acknowledgement(s) (MSH-9: ACK) among the messages, not checked.",
     ),
     "check.nothing-given": (
-        "Indiquez des fichiers ou des dossiers à contrôler (« - » : l'entrée standard).",
+        "Indiquer des fichiers ou des dossiers à contrôler (« - » : l'entrée standard).",
         'Name the files or folders to check ("-": standard input).',
     ),
     "check.not-with-journal": (
-        "--against-journal relit le journal : sans fichiers, --report, --junit, --totals ni --unmask.",
-        "--against-journal reads the journal: without files, --report, --junit, --totals or --unmask.",
+        "--against-journal relit le journal : sans fichiers, --report, --junit, --totals, --port ni --unmask.",
+        "--against-journal reads the journal: without files, --report, --junit, --totals, --port or --unmask.",
+    ),
+    "check.unmask-alone": (
+        "--unmask ne change que les rapports : ajouter --report ou --junit.",
+        "--unmask changes the reports alone: add --report or --junit.",
+    ),
+    "check.no-such-port": (
+        "--port : les réglages n'ont pas de port {port}. Leurs ports : {ports}.",
+        "--port: the settings have no port {port}. Their ports: {ports}.",
     ),
     "check.journal-only": (
         "--since et --database vont avec --against-journal.",
@@ -398,10 +422,6 @@ TEXTS: Final[Mapping[str, tuple[str, str]]] = {  # key: (fr, en)
         "Aucune réponse et aucune identité ne changerait.",
         "No answer and no identity would change.",
     ),
-    "rehearse.port": (
-        "Le journal ne garde pas le port d'arrivée : les sources réglées par leur port ne sont pas reconnues ici.",
-        "The journal does not keep the port of arrival: sources named by their port are not recognised here.",
-    ),
     # ------------------------------------------------------------------------------------------------ profiles
     "failure.no-profile": (
         "Aucun profil {name}. Les profils : {names}.",
@@ -421,9 +441,10 @@ TEXTS: Final[Mapping[str, tuple[str, str]]] = {  # key: (fr, en)
         "No rule {name}. Did you mean {near}?",
     ),
     "failure.exists": (
-        "{file} existe déjà : choisissez un autre nom, ou ajoutez --force.",
+        "{file} existe déjà : choisir un autre nom, ou ajouter --force.",
         "{file} exists already: choose another name, or add --force.",
     ),
+    "failure.no-folder": ("{file} : le dossier {folder} n'existe pas.", "{file}: there is no folder {folder}."),
     "failure.write": ("{file} ne peut pas être écrit : {reason}.", "{file} cannot be written: {reason}."),
     "profiles.heading": ("{name} : {title} ({spec})", "{name}: {title} ({spec})"),
     "profiles.title": ("Titre", "Title"),
@@ -477,6 +498,9 @@ TEXTS: Final[Mapping[str, tuple[str, str]]] = {  # key: (fr, en)
     "explain.severity": ("Gravité", "Severity"),
     "explain.answer": ("Réponse", "Answer"),
     "explain.profiles": ("Profils", "Profiles"),
+    "explain.source": ("Source {name}", "Source {name}"),
+    "explain.overlay": ("Surcouche {name}", "Overlay {name}"),
+    "explain.lines": ("Tirée de {count} lignes du profil :", "Made from {count} lines of the profile:"),
     "explain.code": ("Code (table 0357)", "Code (table 0357)"),
     "explain.spec": ("Texte", "Spec"),
     "explain.fr": ("Français", "French"),
@@ -513,6 +537,12 @@ TEXTS: Final[Mapping[str, tuple[str, str]]] = {  # key: (fr, en)
         "Inattendu : {number} messages n'ont pas eu la réponse prévue.",
         "Unexpected: {number} messages did not get the expected answer.",
     ),
+    **AUDIT_TEXTS,
+    **TLS_TEXTS,
+    **TOKEN_TEXTS,
+    **PRIVACY_TEXTS,
+    **ALERT_TEXTS,
+    **REBUILD_TEXTS,
 }
 
 

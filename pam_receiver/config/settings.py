@@ -5,35 +5,44 @@ import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, InitSettingsSource, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
+from pam_receiver.config.durations import read_retention
+from pam_receiver.config.http import check_http
+from pam_receiver.config.listeners import LISTENER, ListenerSettings, check_listening, read_listeners
+from pam_receiver.config.passwords import with_password
 from pam_receiver.config.sources import SOURCE, SourceSettings, check_ports, read_sources
 from pam_receiver.config.values import (
     Address,
+    Network,
     Refused,
     SettingsError,
     read_address,
     read_authority,
     read_database,
     read_http,
+    read_networks,
     read_processing_ids,
     read_timezone,
     suggest,
 )
 from pam_receiver.finding import Lang
 from pam_receiver.identity.identifiers import AssigningAuthority
-from pam_receiver.identity.model import Incomplete
+from pam_receiver.identity.model import Incomplete, StaleUpdates
 from pam_receiver.reasons import say_os_error, say_toml_error
 
 PREFIX: Final = "PAM_RECEIVER_"
 CONFIG_VARIABLE: Final = "PAM_RECEIVER_CONFIG"  # names the TOML file: the one variable that is no setting
 _SQLITE: Final = re.compile(r"(sqlite(?:\+pysqlite)?:///)(?!/)(?!:memory:)(?!file:)(.+)")
-_SECRET: Final = frozenset({"database"})  # a URL may hold a password: its value is never shown
+_PATHS: Final = ("http_certificate", "http_key", "database_password_file", "key_file")  # in a file: from its folder
+_LOOPBACK: Final = read_networks("127.0.0.0/8,::1/128")
+_SECRET: Final = frozenset({"database", "keys"})  # a URL may hold a password: its value is never shown
 
 
 def _setting(default: object, *, fr: str, en: str, allowed_fr: str, allowed_en: str = "", **limits: Any) -> Any:
@@ -52,6 +61,7 @@ class Settings(BaseSettings):
         en="The database that keeps messages and identities.",
         allowed_fr="sqlite:///FICHIER ou postgresql://UTILISATEUR@HÔTE/BASE",
         allowed_en="sqlite:///FILE or postgresql://USER@HOST/DATABASE",
+        repr=False,  # it may hold a password
     )
     mllp: Annotated[Address, NoDecode, BeforeValidator(read_address)] = _setting(
         Address("127.0.0.1", 2575),
@@ -164,16 +174,16 @@ class Settings(BaseSettings):
         le=86400,
     )
     block_timeout_s: float = _setting(
-        60.0,
-        fr="Secondes de silence au milieu d'un message avant fermeture de la connexion.",
-        en="Seconds of silence in the middle of a message before its connection is closed.",
+        30.0,
+        fr="Secondes pour recevoir un message, de son premier octet au dernier, avant fermeture de la connexion.",
+        en="Seconds for a message to come in, from its first byte to its last, before its connection is closed.",
         allowed_fr="un nombre de 1 à 3600",
         allowed_en="a number from 1 to 3600",
         ge=1,
         le=3600,
     )
     max_connections: int = _setting(
-        512,
+        4000,
         fr="Le nombre de connexions MLLP à la fois ; les suivantes sont fermées aussitôt.",
         en="The number of MLLP connections at once; further ones are closed at once.",
         allowed_fr="un entier de 1 à 65535",
@@ -181,6 +191,138 @@ class Settings(BaseSettings):
         ge=1,
         le=65535,
     )
+    http_certificate: Path | None = _setting(
+        None,
+        fr="Le certificat TLS de HTTP, et ceux de la chaîne (PEM) ; relu quand il change.",
+        en="The TLS certificate of HTTP, with those of its chain (PEM); read again when it changes.",
+        allowed_fr="un chemin",
+        allowed_en="a path",
+    )
+    http_key: Path | None = _setting(
+        None,
+        fr="La clé privée de http_certificate (PEM).",
+        en="The private key of http_certificate (PEM).",
+        allowed_fr="un chemin",
+        allowed_en="a path",
+    )
+    http_behind_proxy: bool = _setting(
+        False,
+        fr="Un mandataire (reverse proxy) chiffre devant HTTP et dit l'adresse du client (X-Forwarded-For).",
+        en="A reverse proxy in front of HTTP encrypts, and tells the address of the client (X-Forwarded-For).",
+        allowed_fr="true, false",
+    )
+    http_proxies: Annotated[tuple[Network, ...], NoDecode, BeforeValidator(read_networks)] = _setting(
+        _LOOPBACK,
+        fr="Les réseaux des mandataires : eux seuls sont crus, et sans TLS ici eux seuls sont servis.",
+        en="The networks of the proxies: they alone are believed, and without TLS here they alone are served.",
+        allowed_fr="une liste de réseaux, comme 10.20.0.0/24",
+        allowed_en="a list of networks, such as 10.20.0.0/24",
+    )
+    metrics_http: Annotated[Address | None, NoDecode, BeforeValidator(read_http)] = _setting(
+        None,
+        fr="Une adresse pour /metrics seul, sans jeton ; http ne les donne alors plus.",
+        en="An address for /metrics alone, without a token; http then gives them no more.",
+        allowed_fr="HÔTE:PORT ou off",
+        allowed_en="HOST:PORT or off",
+    )
+    metrics_without_token: bool = _setting(
+        True,
+        fr="Sur une adresse de cette machine, sans mandataire, /metrics répond sans jeton ; false : jamais.",
+        en="On an address of this machine, without a proxy, /metrics answers without a token; false: never.",
+        allowed_fr="true, false",
+    )
+    database_password_file: Path | None = _setting(
+        None,
+        fr="Le fichier qui contient le mot de passe de la base PostgreSQL, seul.",
+        en="The file that holds the password of the PostgreSQL database, alone.",
+        allowed_fr="un chemin",
+        allowed_en="a path",
+    )
+    key_file: Path | None = _setting(
+        None,
+        fr="Le fichier de clés (« pam-receiver keys create ») : chiffre le journal, signe les points de reprise.",
+        en='The key file ("pam-receiver keys create"): to encrypt the journal and to sign checkpoints.',
+        allowed_fr="un chemin",
+        allowed_en="a path",
+    )
+    keys: SecretStr | None = _setting(
+        None,
+        fr="Les clés elles-mêmes, au lieu de key_file ; par l'environnement seulement, une virgule entre deux lignes.",
+        en="The keys themselves, instead of key_file; by the environment only, a comma between two lines.",
+        allowed_fr="ID BASE64, une ou plusieurs fois",
+        allowed_en="ID BASE64, once or more",
+    )
+    encrypt_journal: bool = _setting(
+        False,
+        fr="Chiffrer le texte des messages gardés (AES-256-GCM) avec la première des clés.",
+        en="Encrypt the text of the messages that are kept (AES-256-GCM) with the first of the keys.",
+        allowed_fr="true, false",
+    )
+    journal_retention: Annotated[timedelta | None, NoDecode, BeforeValidator(read_retention)] = _setting(
+        None,
+        fr="L'âge à partir duquel le texte d'un message est effacé, une fois par jour ; « off » : jamais.",
+        en='The age from which the text of a message is erased, once a day; "off": never.',
+        allowed_fr="un nombre entier et d ou w, comme 90d ; off",
+        allowed_en="a whole number and d or w, such as 90d; off",
+    )
+    mllp_plain: bool = _setting(
+        False,
+        fr="Recevoir en clair du réseau à l'adresse mllp, sans TLS : à n'admettre que dans un VPN.",
+        en="Receive in clear from the network at the address mllp, without TLS: for a VPN only.",
+        allowed_fr="true, false",
+    )
+    max_connections_per_address: int = _setting(
+        0,
+        fr="Le nombre de connexions MLLP à la fois d'une même adresse ; 0 : autant qu'en tout.",
+        en="The number of MLLP connections at once of one address; 0: as many as in all.",
+        allowed_fr="un entier de 0 à 65535",
+        allowed_en="a whole number from 0 to 65535",
+        ge=0,
+        le=65535,
+    )
+    max_segments: int = _setting(
+        2000,
+        fr="Le plus grand nombre de segments d'un message ; au-delà : AR.",
+        en="The largest number of segments of a message; beyond it: AR.",
+        allowed_fr="un entier de 10 à 1000000",
+        allowed_en="a whole number from 10 to 1000000",
+        ge=10,
+        le=1_000_000,
+    )
+    max_repetitions: int = _setting(
+        2000,
+        fr="Le plus grand nombre de répétitions de champs d'un message, en tout ; au-delà : AR.",
+        en="The largest number of repetitions of fields of a message, in all; beyond it: AR.",
+        allowed_fr="un entier de 10 à 1000000",
+        allowed_en="a whole number from 10 to 1000000",
+        ge=10,
+        le=1_000_000,
+    )
+    write_timeout_s: float = _setting(
+        30.0,
+        fr="Secondes pendant lesquelles un émetteur peut ne pas lire ses ACK, avant fermeture de la connexion.",
+        en="Seconds that a sender may leave its ACKs unread before its connection is closed.",
+        allowed_fr="un nombre de 1 à 3600",
+        allowed_en="a number from 1 to 3600",
+        ge=1,
+        le=3600,
+    )
+    stale_updates: StaleUpdates = _setting(
+        "apply",
+        fr="Que faire d'un message plus ancien (PID-33, sinon EVN-2) que ce qui est connu : le reprendre sans relever "
+        "statut ni INS, ou le garder au seul journal ; une alerte dans les deux cas.",
+        en="What to do with a message older (PID-33, else EVN-2) than what is known: take it without raising status or "
+        "INS, or keep it in the journal alone; an alert in both cases.",
+        allowed_fr="apply, ignore",
+    )
+    reason_required: bool = _setting(
+        False,
+        fr="Exiger un motif (--reason) pour montrer une identité ou un message (show, history, message).",
+        en="Ask for a reason (--reason) before an identity or a message is shown (show, history, message).",
+        allowed_fr="true, false",
+    )
+    listeners: Annotated[tuple[ListenerSettings, ...], NoDecode] = ()
+    """The tables ``[[listener]]`` of the file. No option and no variable holds them."""
     sources: Annotated[tuple[SourceSettings, ...], NoDecode] = ()
     """The tables ``[[source]]`` of the file. No option and no variable holds them."""
 
@@ -206,6 +348,8 @@ def _show(value: object) -> str:
             return str(value).lower()
         case frozenset():
             return ",".join(sorted(value, key="PTD".index))
+        case tuple():
+            return ",".join(map(str, value))
         case float():
             return f"{value:g}"
         case _:
@@ -215,7 +359,7 @@ def _show(value: object) -> str:
 def _list_settings() -> tuple[Setting, ...]:
     lines = []
     for name, info in Settings.model_fields.items():
-        if name == "sources":
+        if name in ("listeners", "sources"):
             continue
         extra = info.json_schema_extra
         words: dict[str, str] = {k: str(v) for k, v in extra.items()} if isinstance(extra, dict) else {}
@@ -233,6 +377,7 @@ class _File:
     path: Path | None
     values: Mapping[str, Any]
     sources: tuple[SourceSettings, ...] = ()
+    listeners: tuple[ListenerSettings, ...] = ()
 
 
 def load_settings(options: Mapping[str, object] | None = None, *, config: Path | None = None) -> Settings:
@@ -261,11 +406,33 @@ def load_settings(options: Mapping[str, object] | None = None, *, config: Path |
             return init_settings, env_settings, InitSettingsSource(settings_cls, dict(file.values))
 
     try:
-        settings = Layered(**given, sources=file.sources)
+        settings = Layered(**given, sources=file.sources, listeners=file.listeners)
     except ValidationError as error:
         raise _explain(error, given, file) from None
-    check_ports(file.sources, {"mllp": settings.mllp, "http": settings.http})
-    return settings
+    others = {"http": settings.http, "metrics_http": settings.metrics_http}
+    check_ports(file.sources, others if file.listeners else {"mllp": settings.mllp, **others})
+    check_listening(
+        file.listeners,
+        file.sources,
+        mllp=settings.mllp,
+        is_mllp_given="mllp" in settings.model_fields_set,
+        is_plain_allowed=settings.mllp_plain,
+        others=others,
+    )
+    check_http(
+        settings.http,
+        certificate=settings.http_certificate,
+        key=settings.http_key,
+        is_behind_proxy=settings.http_behind_proxy,
+        metrics=settings.metrics_http,
+    )
+    return _with_password(settings)
+
+
+def _with_password(settings: Settings) -> Settings:
+    if settings.database_password_file is None:
+        return settings
+    return settings.model_copy(update={"database": with_password(settings.database, settings.database_password_file)})
 
 
 def _config_of_environment() -> Path | None:
@@ -299,16 +466,26 @@ def _read_file(path: Path | None) -> _File:
             fr=f"Le fichier de réglages {path} n'est pas du TOML : {say_toml_error(error, 'fr')}.",
             en=f"The settings file {path} is no TOML: {say_toml_error(error, 'en')}.",
         ) from None
-    tables = values.pop(SOURCE, [])
+    tables, listener_tables = values.pop(SOURCE, []), values.pop(LISTENER, [])
     for key in values:
         if key not in _BY_NAME:
-            fr, en = suggest(key, [*_BY_NAME, SOURCE])
+            fr, en = suggest(key, [*_BY_NAME, SOURCE, LISTENER])
             raise SettingsError(
                 fr=f"Réglage inconnu dans {path} : {key}.{fr}", en=f"Unknown setting in {path}: {key}.{en}"
             )
+    if "keys" in values:
+        raise SettingsError(
+            fr=f"{path} : keys ne se donne que par {PREFIX}KEYS ; dans un fichier, les clés vont à part (key_file).",
+            en=f"{path}: keys is given by {PREFIX}KEYS only; in a file, keys stand apart (key_file).",
+        )
     if isinstance(values.get("database"), str):
         values["database"] = resolve_database(values["database"], path.resolve().parent)
-    return _File(path, values, read_sources(tables, path))
+    for name in _PATHS:
+        if isinstance(values.get(name), str):
+            values[name] = path.resolve().parent / values[name]
+    listeners = read_listeners(listener_tables, path)
+    reached = {each.source for each in listeners if each.source is not None}
+    return _File(path, values, read_sources(tables, path, reached), listeners)
 
 
 def resolve_database(url: str, folder: Path) -> str:

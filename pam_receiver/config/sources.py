@@ -1,12 +1,14 @@
 """``[[source]]`` of the settings file: senders whose messages are taken in a way of their own."""
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any, Final, Literal
 
+from pam_receiver.config.durations import read_silence
 from pam_receiver.config.values import Address, Refused, SettingsError, read_authority, read_processing_ids, suggest
 from pam_receiver.hl7.charset import table_name
 from pam_receiver.identity.identifiers import AssigningAuthority
@@ -37,6 +39,7 @@ class SourceSettings:
     default_authority: AssigningAuthority | None = None
     charset: str | None = None  # a name of HL7 v2.5 table 0211
     processing_ids: frozenset[str] | None = None
+    silent_after: timedelta | None = None
 
     def error(self, key: str, *, fr: str, en: str) -> SettingsError:
         """Return the error that ``key`` of this source is wrong, to be raised."""
@@ -61,7 +64,7 @@ def _read_text(value: object) -> str:
     return value
 
 
-def _read_pattern(value: object) -> str:
+def read_pattern(value: object) -> str:
     """Refuse what fnmatch takes and no sender can have: MSH-3.1 is compared without its neighbours and blanks."""
     pattern = _read_text(value)
     if "[" in _ONE_OF.sub("", pattern):
@@ -136,7 +139,7 @@ SOURCE_KEYS: Final = (
         "The pattern that MSH-3.1 of the messages of this source follows.",
         "un motif : * pour tout, ? pour un signe, [AB] pour l'un d'eux ; majuscules et minuscules comptent",
         "a pattern: * for anything, ? for one sign, [AB] for one of these; upper and lower case count",
-        _read_pattern,
+        read_pattern,
     ),
     SourceKey(
         "facility",
@@ -144,13 +147,15 @@ SOURCE_KEYS: Final = (
         "The pattern that MSH-4.1 follows.",
         "un motif, comme application",
         "a pattern, as application",
-        _read_pattern,
+        read_pattern,
     ),
     SourceKey(
         "port",
-        "Un port de plus où écouter, sur l'hôte de mllp ; seuls les messages arrivés par lui sont de cette source.",
-        "One more port to listen on, on the host of mllp; only messages that come in by it belong to this source.",
-        "un entier de 1 à 65535, à aucune autre fin",
+        "Le port d'un [[listener]], ou un port de plus, sur l'hôte de mllp ; seuls les messages arrivés par lui sont "
+        "de cette source.",
+        "The port of a [[listener]], or one more port, on the host of mllp; only messages that come in by it belong to "
+        "this source.",
+        "un entier de 1 à 65535, qui ne sert à rien d'autre",
         "a whole number from 1 to 65535 that serves nothing else",
         _read_port,
     ),
@@ -210,6 +215,14 @@ SOURCE_KEYS: Final = (
         "a list among P,T,D",
         read_processing_ids,
     ),
+    SourceKey(
+        "silent_after",
+        "La durée sans aucun message de cette source après laquelle une alerte est ouverte ; sans elle, jamais.",
+        "How long no message may come from this source before an alert is opened; without it, never.",
+        "un nombre entier et m, h ou d, comme 2h",
+        "a whole number and m, h or d, such as 2h",
+        read_silence,
+    ),
 )
 """The keys of ``[[source]]``, in the order of the documentation."""
 
@@ -218,8 +231,8 @@ _BY_NAME: Final = {key.name: key for key in SOURCE_KEYS}
 # ----------------------------------------------------------------------------------------------------------- reading
 
 
-def read_sources(tables: object, file: Path) -> tuple[SourceSettings, ...]:
-    """Read the ``[[source]]`` tables of ``file``.
+def read_sources(tables: object, file: Path, reached: Collection[str] = ()) -> tuple[SourceSettings, ...]:
+    """Read the ``[[source]]`` tables of ``file``; ``reached``: the names of those that a ``[[listener]]`` names.
 
     Raises:
         SettingsError: an unknown key or a refused value, a name or a port given twice, or a source that no message can
@@ -233,7 +246,9 @@ def read_sources(tables: object, file: Path) -> tuple[SourceSettings, ...]:
     sources: list[SourceSettings] = []
     for number, table in enumerate(tables, 1):
         source = _read_source(table, number, file)
-        _compare(source, sources)
+        if source.name not in reached:
+            _check_asks(source)
+        _compare(source, sources, reached)
         sources.append(source)
     return tuple(sources)
 
@@ -252,14 +267,16 @@ def _read_source(table: Mapping[str, object], number: int, file: Path) -> Source
     values: dict[str, Any] = {key: _read_value(key, value, label, file) for key, value in table.items()}
     if "overlay" in values:
         values["overlay"] = file.resolve().parent / values["overlay"]
-    source = SourceSettings(file=file, **values)
+    return SourceSettings(file=file, **values)
+
+
+def _check_asks(source: SourceSettings) -> None:
     if (source.application, source.facility, source.port) == (None, None, None):
         raise source.error(
             "application",
             fr="donner au moins un de application, facility, port, sans quoi aucun message n'appartient à la source",
             en="give at least one of application, facility, port, or no message belongs to the source",
         )
-    return source
 
 
 def _read_value(key: str, value: object, label: str, file: Path) -> object:
@@ -285,14 +302,14 @@ def _error(file: Path, label: str, key: str, *, fr: str, en: str) -> SettingsErr
     )
 
 
-def _compare(source: SourceSettings, earlier: Sequence[SourceSettings]) -> None:
+def _compare(source: SourceSettings, earlier: Sequence[SourceSettings], reached: Collection[str]) -> None:
     """Refuse a source that an earlier one of the file contradicts or hides."""
     for other in earlier:
         if other.name == source.name:
             raise source.error("name", fr="ce nom sert déjà", en="this name is taken")
         if source.port is not None and other.port == source.port:
             raise _refuse_port(source, f"[[{SOURCE}]] {other.name}")
-        if _hides(other, source):
+        if source.name not in reached and _hides(other, source):
             raise source.error(
                 "application",
                 fr=f"aucun message n'atteint cette source : [[{SOURCE}]] {other.name}, avant elle, les prend tous",
@@ -326,7 +343,8 @@ def check_ports(sources: Sequence[SourceSettings], addresses: Mapping[str, Addre
 def _hides(earlier: SourceSettings, later: SourceSettings) -> bool:
     """Whether every message of ``later`` fulfils ``earlier``, as far as can be told: two ports are never the same."""
     return (
-        earlier.port is None
+        (earlier.application, earlier.facility, earlier.port) != (None, None, None)  # such a one takes from listeners
+        and earlier.port is None
         and _covers(earlier.application, later.application)
         and _covers(earlier.facility, later.facility)
     )

@@ -4,6 +4,7 @@ import difflib
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from typing import Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -13,6 +14,7 @@ from pam_receiver.identity.identifiers import INS_OIDS, AssigningAuthority
 
 _DATABASE: Final = re.compile(r"(sqlite(\+pysqlite)?:///.+|(postgres|postgresql|postgresql\+psycopg)://.+)")
 _OID: Final = re.compile(r"[0-2](?:\.(?:0|[1-9][0-9]*))+")
+Network = IPv4Network | IPv6Network
 _ADDRESS: Final = re.compile(r"(?:\[([^\[\]\s]+)\]|([^\s:\[\]/]+)):([0-9]{1,5})")
 
 
@@ -45,6 +47,14 @@ class Address:
     host: str
     port: int
 
+    @property
+    def is_loopback(self) -> bool:
+        """Whether only this machine can reach it. A name other than localhost may be anything."""
+        try:
+            return ip_address(self.host.partition("%")[0]).is_loopback
+        except ValueError:
+            return self.host.lower() == "localhost"
+
     def __str__(self) -> str:
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"{host}:{self.port}"
@@ -69,7 +79,38 @@ def read_address(value: object) -> object:
 
 
 def read_http(value: object) -> object:
-    return None if isinstance(value, str) and value.strip().lower() == "off" else read_address(value)
+    is_off = value is None or (isinstance(value, str) and value.strip().lower() == "off")
+    return None if is_off else read_address(value)
+
+
+def read_networks(value: object) -> object:
+    items = value.split(",") if isinstance(value, str) else value
+    if not isinstance(items, (list, tuple)) or not items:
+        raise ValueError("not a list")
+    return tuple(_read_network(each) for each in items)
+
+
+def _read_network(value: object) -> Network:
+    if isinstance(value, IPv4Network | IPv6Network):
+        return value
+    if not isinstance(value, str):
+        raise ValueError("not a text")  # noqa: TRY004 - ValueError is what a reader raises
+    try:
+        return ip_network(value.strip())
+    except ValueError:
+        _refuse_host_bits(value.strip())
+        raise
+
+
+def _refuse_host_bits(text: str) -> None:
+    """Say which network was meant, when ``text`` is an address in it: 10.20.0.7/16."""
+    try:
+        network = ip_network(text, strict=False)
+    except ValueError:
+        return
+    raise Refused(
+        fr=f"{text} est une adresse ; le réseau s'écrit {network}", en=f"{text} is an address; the network is {network}"
+    )
 
 
 def read_database(value: str) -> str:
@@ -115,16 +156,21 @@ def _check_universal_id(authority: AssigningAuthority) -> None:
     if not id_ and _OID.fullmatch(name):
         raise Refused(fr=f"un OID seul s'écrit &{name}&ISO", en=f"an OID alone is written &{name}&ISO")
     if not id_ and type_:
-        raise Refused(fr=f"il manque l'OID entre {name} et {type_}", en=f"the OID between {name} and {type_} is missing")
+        raise Refused(
+            fr=f"il manque l'OID entre {name} et {type_}", en=f"the OID between {name} and {type_} is missing"
+        )
     if type_ == "ISO" and not _OID.fullmatch(id_):
         raise Refused(fr=f"« {id_} » n'est pas un OID", en=f'"{id_}" is not an OID')
     if type_ != "ISO" and _OID.fullmatch(id_):
-        raise Refused(fr=f"le type d'un OID est ISO : {name}&{id_}&ISO", en=f"the type of an OID is ISO: {name}&{id_}&ISO")
+        raise Refused(
+            fr=f"le type d'un OID est ISO : {name}&{id_}&ISO", en=f"the type of an OID is ISO: {name}&{id_}&ISO"
+        )
     if id_ and not type_:
         raise Refused(fr=f"il manque le type de « {id_} »", en=f'the type of "{id_}" is missing')
     if id_ in INS_OIDS:
         raise Refused(
-            fr=f"{id_} est l'OID de l'INS, qui n'affecte aucun IPP", en=f"{id_} is the OID of the INS, which gives no IPP"
+            fr=f"{id_} est l'OID de l'INS, qui n'affecte aucun IPP",
+            en=f"{id_} is the OID of the INS, which assigns no IPP",
         )
 
 

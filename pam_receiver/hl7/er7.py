@@ -53,15 +53,19 @@ class Unreadable(PamReceiverError):
         self.header = header
 
 
-def parse_message(raw: bytes, *, charset: str | None = None) -> Message:
+def parse_message(
+    raw: bytes, *, charset: str | None = None, most_segments: int | None = None, most_repetitions: int | None = None
+) -> Message:
     """Read one message. Segments may end with CR, LF or CRLF; blanks and a byte order mark may stand before MSH.
 
     ``charset``: the set of table 0211 that this sender is known to write in, whatever MSH-18 says; ``None``: MSH-18 is
-    followed. Findings about the form (W, and E for control characters) come with the message.
+    followed. ``most_segments``, ``most_repetitions``: how many lines and repetition separators a message may have,
+    counted before anything is made of them; ``None``: any number. Findings about the form (W, and E for control
+    characters) come with the message.
 
     Raises:
-        Unreadable: no MSH, separators that cannot serve, or a character set that is unknown or is not the one
-            announced.
+        Unreadable: no MSH, separators that cannot serve, a character set that is unknown or is not the one announced,
+            or more than a message may have.
     """
     body = strip_start(raw)
     if not body.startswith(b"MSH"):
@@ -73,11 +77,23 @@ def parse_message(raw: bytes, *, charset: str | None = None) -> Message:
     text, encoding, findings = _decode(body, header, separators, charset)
     if not header.isascii():  # only now are separators beyond ASCII known for what they are
         separators = read_separators(_NEW_LINE.split(text, maxsplit=1)[0]) or separators
+    _refuse_too_many(raw, text, separators, most_segments, most_repetitions)
     segments, unreadable = _cut(text, separators, encoding)
     findings += unreadable
     if _may_hold_controls(body, text, encoding):
         findings += islice(_control_findings(segments), _MOST_CONTROLS)
     return Message(raw, separators, tuple(segments), encoding, tuple(findings))
+
+
+def _refuse_too_many(
+    raw: bytes, text: str, separators: Separators, most_segments: int | None, most_repetitions: int | None
+) -> None:
+    lines = text.count("\r") + text.count("\n") - text.count("\r\n")
+    if most_segments is not None and lines > most_segments:
+        raise _unreadable(raw, rules.TOO_MANY_SEGMENTS.at(Location("MSH"), count=lines, limit=most_segments))
+    signs = text.count(separators.repetition) if separators.repetition else 0
+    if most_repetitions is not None and signs > most_repetitions:
+        raise _unreadable(raw, rules.TOO_MANY_REPETITIONS.at(Location("MSH"), count=signs, limit=most_repetitions))
 
 
 def encode_message(message: Message) -> bytes:

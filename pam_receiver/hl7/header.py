@@ -94,13 +94,18 @@ def read_header_loosely(raw: bytes) -> Header | None:
 
 def read_sender_loosely(raw: bytes) -> tuple[str, str]:
     """Read MSH-3.1 and MSH-4.1 without the rest, ``""`` for what is not there, blanks around dropped; never raises."""
+    return read_parties_loosely(raw)[:2]
+
+
+def read_parties_loosely(raw: bytes) -> tuple[str, str, str, str]:
+    """Read MSH-3.1 to MSH-6.1, who sends and who is meant to receive, as :func:`read_sender_loosely` does."""
     text = read_first_line(strip_start(raw[:_LONGEST]))
     separators = read_separators(text) or _guess_separators(text)
     if separators is None or not text.startswith("MSH"):
-        return ("", "")
-    cells = text.split(separators.field, 4)[2:4]
-    application, facility = [*cells, "", ""][:2]
-    return (_first_component(application, separators), _first_component(facility, separators))
+        return ("", "", "", "")
+    cells = [*text.split(separators.field, 6)[2:6], "", "", "", ""]
+    one, two, three, four = (_first_component(cell, separators) for cell in cells[:4])
+    return (one, two, three, four)
 
 
 def _first_component(raw: str, separators: Separators) -> str:

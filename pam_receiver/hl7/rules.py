@@ -11,7 +11,7 @@ EMPTY_BLOCK: Final = Rule(
     id="empty-block",
     code=ErrorCode.SEGMENT_SEQUENCE,
     severity=Severity.E,
-    fr="Le bloc MLLP est vide : envoyez un message HL7 v2 qui commence par MSH.",
+    fr="Le bloc MLLP est vide : envoyer un message HL7 v2 qui commence par MSH.",
     en="The MLLP block is empty: send an HL7 v2 message that begins with MSH.",
     spec=_CHAPTER_2,
     example="<VT>MSH|^~\\&|GAM|CHU-LYRE|…<CR>EVN|…<CR>PID|…<CR><FS><CR>",
@@ -20,7 +20,7 @@ NO_HEADER: Final = Rule(
     id="no-header",
     code=ErrorCode.SEGMENT_SEQUENCE,
     severity=Severity.E,
-    fr="Le message ne commence pas par MSH : envoyez un message HL7 v2 complet, un seul par bloc.",
+    fr="Le message ne commence pas par MSH : envoyer un message HL7 v2 complet, un seul par bloc.",
     en="The message does not begin with MSH: send a whole HL7 v2 message, one in each block.",
     spec=_CHAPTER_2,
     example="<VT>MSH|^~\\&|GAM|CHU-LYRE|…<CR>EVN|…<CR>PID|…<CR><FS><CR>",
@@ -29,9 +29,31 @@ BLOCK_TOO_LARGE: Final = Rule(
     id="block-too-large",
     code=ErrorCode.INTERNAL_ERROR,
     severity=Severity.E,
-    fr="Le bloc dépasse {limit} octets, la limite de ce récepteur : envoyez un message plus court.",
+    fr="Le bloc dépasse {limit} octets, la limite de ce récepteur : envoyer un message plus court.",
     en="The block is longer than {limit} bytes, the limit of this receiver: send a shorter message.",
-    spec="pam-receiver, setting max_block_bytes",
+    spec="pam-receiver, max_block_bytes",
+    example="<VT>MSH|^~\\&|GAM|CHU-LYRE|…<CR>EVN|…<CR>PID|…<CR><FS><CR>",
+)
+TOO_MANY_SEGMENTS: Final = Rule(
+    id="too-many-segments",
+    code=ErrorCode.INTERNAL_ERROR,
+    severity=Severity.E,
+    fr="Le message a {count} lignes ; ce récepteur en lit {limit} : envoyer un seul patient par message, "
+    "ou faire relever la limite.",
+    en="The message has {count} lines; this receiver reads {limit}: send one patient a message, "
+    "or have the limit raised.",
+    spec="pam-receiver, max_segments",
+    example="<VT>MSH|^~\\&|GAM|CHU-LYRE|…<CR>EVN|…<CR>PID|…<CR><FS><CR>",
+)
+TOO_MANY_REPETITIONS: Final = Rule(
+    id="too-many-repetitions",
+    code=ErrorCode.INTERNAL_ERROR,
+    severity=Severity.E,
+    fr="Le message a {count} séparateurs de répétition ; ce récepteur en lit {limit} : envoyer moins de répétitions, "
+    "ou faire relever la limite.",
+    en="The message has {count} repetition separators; this receiver reads {limit}: send fewer repetitions, "
+    "or have the limit raised.",
+    spec="pam-receiver, max_repetitions",
     example="<VT>MSH|^~\\&|GAM|CHU-LYRE|…<CR>EVN|…<CR>PID|…<CR><FS><CR>",
 )
 SEPARATORS_UNUSABLE: Final = Rule(
@@ -39,7 +61,7 @@ SEPARATORS_UNUSABLE: Final = Rule(
     code=ErrorCode.DATA_TYPE,
     severity=Severity.E,
     fr="MSH-1 et MSH-2 doivent être des signes visibles, tous différents, ni lettre ni chiffre : "
-    "écrivez |^~\\& comme d'habitude.",
+    "écrire |^~\\& comme d'habitude.",
     en="MSH-1 and MSH-2 must be visible signs, all different, neither letters nor digits: write |^~\\& as usual.",
     spec=f"{_CHAPTER_2}, MSH-1 and MSH-2",
     example="MSH|^~\\&|GAM|CHU-LYRE",
@@ -49,7 +71,7 @@ CHARSET_UNKNOWN: Final = Rule(
     code=ErrorCode.TABLE_VALUE,
     severity=Severity.E,
     fr="MSH-18 nomme un jeu de caractères que ce récepteur ne lit pas : "
-    "envoyez en 8859/15, 8859/1, UNICODE UTF-8 ou ASCII.",
+    "envoyer en 8859/15, 8859/1, UNICODE UTF-8 ou ASCII.",
     en="MSH-18 names a character set that this receiver does not read: send 8859/15, 8859/1, UNICODE UTF-8 or ASCII.",
     spec=_CHARSETS,
     example="MSH-18 = UNICODE UTF-8",
@@ -59,7 +81,7 @@ CHARSET_MISMATCH: Final = Rule(
     code=ErrorCode.DATA_TYPE,
     severity=Severity.E,
     fr="Le message ne se lit pas en {charset}, annoncé en MSH-18 ou réglé pour cette source (octet {offset}) : "
-    "corrigez MSH-18 ou l'encodage du message.",
+    "corriger MSH-18 ou l'encodage du message.",
     en="The message cannot be read as {charset}, which MSH-18 announces or which is set for this source (byte {offset}): "
     "correct MSH-18 or the encoding of the message.",
     spec=_CHARSETS,
@@ -87,7 +109,7 @@ CHARSET_REPEATED: Final = Rule(
     id="charset-repeated",
     code=ErrorCode.TABLE_VALUE,
     severity=Severity.W,
-    fr="MSH-18 est répété : seul le premier jeu de caractères a été retenu, n'en annoncez qu'un.",
+    fr="MSH-18 est répété : seul le premier jeu de caractères a été retenu, n'en annoncer qu'un.",
     en="MSH-18 is repeated: only the first character set was used, announce one.",
     spec=_CHARSETS,
     example="MSH-18 = UNICODE UTF-8",
@@ -96,7 +118,7 @@ CHARSET_NICKNAME: Final = Rule(
     id="charset-nickname",
     code=ErrorCode.TABLE_VALUE,
     severity=Severity.W,
-    fr="MSH-18 n'emploie pas les mots de la table 0211 : écrivez {charset}.",
+    fr="MSH-18 n'emploie pas les mots de la table 0211 : écrire {charset}.",
     en="MSH-18 does not use the words of table 0211: write {charset}.",
     spec=_CHARSETS,
     example="MSH-18 = UNICODE UTF-8",
@@ -105,7 +127,7 @@ CHARSET_DOUBTFUL: Final = Rule(
     id="charset-doubtful",
     code=ErrorCode.TABLE_VALUE,
     severity=Severity.W,
-    fr="Le message a été lu en {charset}, mais il a tout d'un texte UTF-8 : s'il l'est, annoncez UNICODE UTF-8.",
+    fr="Le message a été lu en {charset}, mais il a tout d'un texte UTF-8 : s'il l'est, annoncer UNICODE UTF-8.",
     en="The message was read as {charset}, but it looks like UTF-8: if it is, announce UNICODE UTF-8.",
     spec=_CHARSETS,
     example="MSH-18 = UNICODE UTF-8",
@@ -118,7 +140,7 @@ CHARSET_OF_SOURCE: Final = Rule(
     "annoncez-le en MSH-18, ou faites corriger le réglage charset.",
     en="MSH-18 does not announce the character set of this source: the message was read as {charset}; "
     "announce it in MSH-18, or have the setting charset corrected.",
-    spec=f"{_CHARSETS}; pam-receiver, setting charset of [[source]]",
+    spec=f"{_CHARSETS}; pam-receiver, [[source]] charset",
     example="MSH-18 = 8859/15",
 )
 CHARSET_NOT_OF_SOURCE: Final = Rule(
@@ -129,7 +151,7 @@ CHARSET_NOT_OF_SOURCE: Final = Rule(
     "faites corriger le réglage charset si tout est désormais en {read}.",
     en="The message is not in {charset}, set for this source: it was read as {read}, which MSH-18 announces; "
     "have the setting charset corrected if all is in {read} now.",
-    spec=f"{_CHARSETS}; pam-receiver, setting charset of [[source]]",
+    spec=f"{_CHARSETS}; pam-receiver, [[source]] charset",
     example="MSH-18 = UNICODE UTF-8",
 )
 CONTROL_CHARACTER: Final = Rule(
@@ -137,7 +159,7 @@ CONTROL_CHARACTER: Final = Rule(
     code=ErrorCode.DATA_TYPE,
     severity=Severity.E,
     fr="Un caractère de contrôle ({sign}) se trouve dans une valeur : retirez-le, "
-    "ou convertissez le texte dans le jeu de caractères annoncé en MSH-18.",
+    "ou convertir le texte dans le jeu de caractères annoncé en MSH-18.",
     en="A control character ({sign}) stands in a value: remove it, "
     "or convert the text to the character set that MSH-18 announces.",
     spec=_CHAPTER_2,
@@ -147,7 +169,7 @@ TAB_IN_VALUE: Final = Rule(
     id="tab-in-value",
     code=ErrorCode.DATA_TYPE,
     severity=Severity.W,
-    fr="Une tabulation se trouve dans une valeur : mettez une espace.",
+    fr="Une tabulation se trouve dans une valeur : mettre une espace.",
     en="A tab stands in a value: write a space.",
     spec=_CHAPTER_2,
     example="PID-5 = LE GOFF^ANNE^ANNE SOLENE^^^^L",
@@ -156,7 +178,7 @@ SEVERAL_MESSAGES: Final = Rule(
     id="several-messages-in-block",
     code=ErrorCode.SEGMENT_SEQUENCE,
     severity=Severity.E,
-    fr="Ce bloc contient {count} messages (segments MSH) : envoyez chaque message dans son propre bloc MLLP.",
+    fr="Ce bloc contient {count} messages (segments MSH) : envoyer chaque message dans son propre bloc MLLP.",
     en="This block holds {count} messages (MSH segments): send each message in an MLLP block of its own.",
     spec="HL7 MLLP Release 1",
     example="<VT>MSH|…<CR>PID|…<CR><FS><CR><VT>MSH|…<CR>PID|…<CR><FS><CR>",
@@ -166,7 +188,7 @@ UNREADABLE_SEGMENT: Final = Rule(
     code=ErrorCode.SEGMENT_SEQUENCE,
     severity=Severity.W,
     fr="{count} ligne(s) ne sont pas des segments (la première est la ligne {line}) et sont sans effet : "
-    "commencez chaque segment par son nom en trois signes et le séparateur de champs.",
+    "commencer chaque segment par son nom en trois signes et le séparateur de champs.",
     en="{count} line(s) are no segments (the first is line {line}) and have no effect: "
     "begin each segment with its three-sign name and the field separator.",
     spec=_CHAPTER_2,
@@ -177,7 +199,7 @@ FINDINGS_NOT_SHOWN: Final = Rule(
     code=ErrorCode.ACCEPTED,
     severity=Severity.I,
     fr="{count} autre(s) constat(s) ne sont pas montrés ici, dont {errors} erreur(s) : "
-    "corrigez ceux-ci puis renvoyez le message.",
+    "corriger ceux-ci puis renvoyer le message.",
     en="{count} more finding(s) are not shown here, {errors} of them error(s): correct these and send again.",
     spec="HL7 v2.5 §2.15.5",
     example="MSA|AA|4711",
@@ -193,7 +215,7 @@ SEPARATOR_NOT_ASCII: Final = Rule(
     code=ErrorCode.DATA_TYPE,
     severity=Severity.W,
     fr="MSH-1 ou MSH-2 annonce un séparateur qui n'est pas en ASCII (un tilde typographique ?) : il a été suivi, "
-    "écrivez |^~\\& comme d'habitude.",
+    "écrire |^~\\& comme d'habitude.",
     en="MSH-1 or MSH-2 announces a separator that is not ASCII (a typographic tilde?): it was followed, "
     "write |^~\\& as usual.",
     spec=_SEPARATORS,
@@ -204,7 +226,7 @@ REPETITION_SIGN_ODD: Final = Rule(
     code=ErrorCode.DATA_TYPE,
     severity=Severity.W,
     fr="Ce champ contient {sign}, qui ressemble au séparateur de répétitions et n'en est pas un : "
-    "entre deux répétitions, écrivez celui que MSH-2 annonce.",
+    "entre deux répétitions, écrire celui que MSH-2 annonce.",
     en="This field holds {sign}, which looks like the repetition separator and is not: "
     "between two repetitions write the one that MSH-2 announces.",
     spec=_SEPARATORS,
@@ -224,7 +246,7 @@ XML_ENTITY: Final = Rule(
     code=ErrorCode.DATA_TYPE,
     severity=Severity.W,
     fr="Une valeur contient une entité XML ou HTML (amp, quot, #39…), qui n'a pas de sens en HL7 : "
-    "écrivez le signe lui-même, et l'esperluette par son échappement (T).",
+    "écrire le signe lui-même, et l'esperluette par son échappement (T).",
     en="A value holds an XML or HTML entity (amp, quot, #39…), which has no meaning in HL7: "
     "write the sign itself, and the ampersand by its escape sequence (T).",
     spec=_ESCAPES,

@@ -13,13 +13,13 @@ from pam_receiver.identity.ins import end_ins
 from pam_receiver.identity.locate import locate, say_absorbed
 from pam_receiver.identity.model import ChangeIdentifier, EndReason, Identity, Person, SentIdentifier, UpdateKind
 from pam_receiver.identity.status import IdentityStatus, deduce
-from pam_receiver.identity.update import follow, follow_activity, follow_codes, merge_authority, unqualified
+from pam_receiver.identity.update import follow, follow_activity, follow_codes, merge_authority, restrain, unqualified
 
 
 def decide_change(draft: Draft, event: ChangeIdentifier) -> None:
     """Renumber what MRG-1 names, then replace or remove its INS.
 
-    Spec: IHE PAM FR 2.11.2 §4.1, §4.4.2-4.4.4; ITI TF-2 §3.30.4.
+    Spec: IHE PAM FR 2.11.2 §4.1, §4.4.2-4.4.4; ITI TF-2 §3.30.6.5.
     """
     ipps = [each for each in event.old if each.identifier.type == PI]
     others = [each for each in event.old if each.identifier.type != PI]
@@ -64,7 +64,7 @@ def _renumber_one(draft: Draft, identity: Identity, old: SentIdentifier, person:
     for each in person.ipps:
         holder = draft.known.find_by_ipp(each.identifier, draft.occasion.sender)
         if holder is not None and holder.id != identity.id:
-            draft.add(rules.NEW_IDENTIFIER_HELD.at(each.at))
+            draft.alert(holder, rules.NEW_IDENTIFIER_HELD.at(each.at))
             return
     candidates = _candidates(draft, old, person)
     if not candidates:
@@ -169,6 +169,7 @@ def _change_ins(draft: Draft, event: ChangeIdentifier) -> None:
     identity = _find_owner(draft, person, holders, at)
     if identity is None:
         return
+    draft.confirm(identity)
     own = [each for each in holders if draft.known.find_survivor(each).id == identity.id]
     if holders and not own:
         draft.alert(holders[0], rules.INS_OF_ANOTHER.at(at))
@@ -220,6 +221,8 @@ def _replace(draft: Draft, identity: Identity, event: ChangeIdentifier, old: set
     person = event.person
     new = tuple(each for each in person.ins if each.matricule and Ins(each.matricule, each.oid) not in old)
     after = follow(draft, identity, replace(person, ins=new), UpdateKind.CHANGE)
+    if draft.is_stale(identity):
+        return  # what the source has said since names the INS held: a late message does not call it obsolete
     brought = {Ins(each.matricule, each.oid) for each in new}
     if after.ins is not None and after.ins == identity.ins and after.ins not in brought:
         draft.alert(identity, rules.NEW_INS_UNUSABLE.at(event.old_ins[0].at))
@@ -240,7 +243,7 @@ def _remove(draft: Draft, identity: Identity, person: Person) -> None:
         reliability_codes=follow_codes(ended, person, UpdateKind.CHANGE),
         active=follow_activity(draft, identity, person, UpdateKind.CHANGE),
     )
-    draft.put(identity, after)
+    draft.put(identity, restrain(draft, identity, after, person))
 
 
 def _change_unknown(draft: Draft, identity: Identity, person: Person, at: Location, named: set[Ins]) -> None:

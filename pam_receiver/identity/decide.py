@@ -15,10 +15,10 @@ def decide(event: Event, known: Known, occasion: Occasion, policy: Policy) -> De
 
     Link and unlink (A24, A37) would be two more events here; until then they are refused by their trigger event.
 
-    Spec: IHE PAM FR 2.11.2 §2.1, §4.1, §4.4; ITI TF-2 §3.30.4.
+    Spec: IHE PAM FR 2.11.2 §2.1, §4.1, §4.4; ITI TF-2 §3.30.6.
     """
     has_steps = isinstance(event, (Merge, ChangeIdentifier))
-    draft = Draft(known, occasion, policy, has_steps=has_steps)
+    draft = Draft(known, occasion, policy, has_steps=has_steps, may_be_late=isinstance(event, Merge))
     match event:
         case Update():
             decide_update(draft, event)

@@ -1,10 +1,13 @@
 """The working copy of one decision: what was said, what changed so far, and the decision at the end."""
 
+from collections.abc import Iterator
 from dataclasses import replace
+from datetime import datetime
 from typing import Final
 from uuid import UUID, uuid5
 
-from pam_receiver.finding import Finding
+from pam_receiver.finding import Finding, Rule
+from pam_receiver.identity import rules
 from pam_receiver.identity.as_json import identifier_json, ins_json
 from pam_receiver.identity.known import Known
 from pam_receiver.identity.model import (
@@ -27,9 +30,14 @@ class Draft:
     """Gathers findings, alerts and new states of identities; nothing outside it changes.
 
     ``has_steps``: the event is decided in several steps (A40), of which each finds what the last one left.
+    ``may_be_late``: the date of the event does not count. A merge says who is one person, not what that person is like:
+    late it is as true, and kept back it would leave two identities of one patient.
     """
 
-    def __init__(self, known: Known, occasion: Occasion, policy: Policy, *, has_steps: bool = False) -> None:
+    def __init__(
+        self, known: Known, occasion: Occasion, policy: Policy, *, has_steps: bool = False, may_be_late: bool = False
+    ) -> None:
+        self._may_be_late = may_be_late
         self._steps = known.copy() if has_steps else None
         self.known = self._steps or known
         self.occasion = occasion
@@ -40,6 +48,8 @@ class Draft:
         self._merges: list[MergeLink] = []
         self._before: dict[str, Identity | None] = {}
         self._after: dict[str, Identity] = {}
+        self._unchanged: dict[str, Identity] = {}
+        self._stale: dict[str, Identity] = {}  # those held that a late message would change
         self._created = 0
 
     def is_refused(self) -> bool:
@@ -63,10 +73,28 @@ class Draft:
         self._created += 1
         return made
 
+    def is_stale(self, held: Identity) -> bool:
+        """Whether the source dates this message surely before what is held of an identity."""
+        dated = self.occasion.dated
+        if self._may_be_late or dated is None or held.dated_at is None:
+            return False
+        return dated.latest < held.dated_at
+
+    def hold_back(self, held: Identity) -> None:
+        """Remember that a late message would have changed this identity, and may not."""
+        self._stale.setdefault(held.id, held)
+
+    def confirm(self, held: Identity) -> None:
+        """Remember that the message speaks of this identity: unless it changes, the date of the message is its own."""
+        self._unchanged[held.id] = held
+
     def put(self, before: Identity | None, after: Identity) -> None:
         """Take the new state of an identity, which later groups of the same message then find."""
         if after == before:
+            self.confirm(after)
             return
+        if before is not None and self.is_stale(before):
+            self.hold_back(before)
         self._before.setdefault(after.id, before)
         self._after[after.id] = after
         if self._steps is not None:
@@ -86,17 +114,44 @@ class Draft:
                 findings=tuple(each for each in self._findings if each.is_error),
                 alerts=tuple(each for each in self._alerts if each.finding.is_error),
             )
+        if self._stale and self.policy.stale_updates == "ignore":
+            return self._say_late(rules.STALE_IGNORED, Decision())
         changes = (self._change(self._before[each], after) for each, after in self._after.items())
-        return Decision(
+        made = Decision(
             findings=tuple(self._findings),
             changes=tuple(change for change in changes if change.differences),
             merges=tuple(self._merges),
             alerts=tuple(self._alerts),
+            confirmed=tuple(self._confirm()),
         )
+        return self._say_late(rules.STALE_APPLIED, made) if self._stale else made
+
+    def _say_late(self, rule: Rule, made: Decision) -> Decision:
+        """Add to a decision that the message comes late, an alert for each identity that it would have changed."""
+        dated = self.occasion.dated
+        finding = rule.at(dated.place if dated is not None else None)
+        alerts = (Alert(each, finding) for each in self._stale)
+        return replace(made, findings=(*made.findings, finding), alerts=(*made.alerts, *alerts))
 
     def _change(self, before: Identity | None, after: Identity) -> Change:
-        made = replace(after, version=(before.version if before else 0) + 1)
+        dated_at = self._later_date(before.dated_at if before else None)
+        made = replace(after, version=(before.version if before else 0) + 1, dated_at=dated_at)
         return Change(before, made, find_differences(before, made))
+
+    def _confirm(self) -> Iterator[Identity]:
+        """Return the identities that stay as they are, those of which the source's date has moved on.
+
+        Without it a message between that date and the last change would not be known for late, and could raise what a
+        later one had left low.
+        """
+        for identity_id, held in self._unchanged.items():
+            dated_at = self._later_date(held.dated_at)
+            if identity_id not in self._after and dated_at != held.dated_at:
+                yield replace(held, dated_at=dated_at)
+
+    def _later_date(self, held: datetime | None) -> datetime | None:
+        said = self.occasion.dated_at
+        return max(held, said) if held is not None and said is not None else held or said
 
 
 def find_differences(before: Identity | None, after: Identity) -> tuple[Difference, ...]:

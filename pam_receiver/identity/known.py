@@ -110,6 +110,8 @@ class Known:
             if change.before is not None:
                 self._drop(change.before)
             self._put(change.after)
+        for each in decision.confirmed:
+            self._identities[each.id] = each
         for link in decision.merges:
             self._merges[link.absorbed] = link
 

@@ -22,7 +22,7 @@ def locate(draft: Draft, person: Person) -> Located | None:
     INS, NH, MR and NDP never locate anybody. An absorbed IPP beside that of its survivor is passed over; alone, or a
     number replaced since, it is refused rather than followed: the message may be about somebody else by now.
 
-    Spec: IHE PAM FR 2.11.2 §4.1, §6.6.1; ITI TF-2 §3.30.4.
+    Spec: IHE PAM FR 2.11.2 §4.1, §6.6.1; ITI TF-2 §3.30.6.4.
     """
     ipps = person.ipps
     if not ipps:
@@ -47,7 +47,7 @@ def locate(draft: Draft, person: Person) -> Located | None:
         return Located(None, first.at)
     active = [each for each in holders.values() if each[0].active] or list(holders.values())
     if len(active) > 1:
-        draft.add(rules.IPPS_OF_TWO.at(active[1][1].at))
+        draft.alert(active[1][0], rules.IPPS_OF_TWO.at(active[1][1].at))
         return None
     identity = active[0][0]
     if not any(is_in_force(draft, identity, sent) for sent in ipps):

@@ -14,7 +14,7 @@ from pam_receiver.identity.update import follow
 def decide_merge(draft: Draft, event: Merge) -> None:
     """Absorb, group after group; the first group that cannot be done undoes them all.
 
-    Spec: ITI TF-2 §3.30.4; IHE PAM FR 2.11.2 §2.1, §4.1.
+    Spec: ITI TF-2 §3.30.6.4; IHE PAM FR 2.11.2 §2.1, §4.1.
     """
     for group in event.groups:
         _decide_group(draft, group)
@@ -30,7 +30,8 @@ def _decide_group(draft: Draft, group: MergeGroup) -> None:
     named = {(each.identifier.authority.key, each.identifier.value) for each in group.person.ipps}
     for sent in sources:
         if (sent.identifier.authority.key, sent.identifier.value) in named:
-            draft.add(rules.MERGE_INTO_ITSELF.at(sent.at))
+            holder = draft.known.find_by_ipp(sent.identifier, draft.occasion.sender)
+            draft.alert(holder, rules.MERGE_INTO_ITSELF.at(sent.at))
             return
     target = _find_target(draft, group, sources)
     if draft.is_refused():
@@ -64,7 +65,7 @@ def _find_target(draft: Draft, group: MergeGroup, sources: list[SentIdentifier])
         for sent in sources:
             source = draft.known.find_by_ipp(sent.identifier, draft.occasion.sender)
             if source is not None and source.id in chain:
-                draft.add(rules.MERGE_INTO_ITSELF.at(sent.at))
+                draft.alert(source, rules.MERGE_INTO_ITSELF.at(sent.at))
                 return None
         draft.add(say_absorbed(draft.known.find_merge(known[0]), group.person.ipps[0].at))
         return None
@@ -84,7 +85,10 @@ def _chain(draft: Draft, identity: Identity) -> set[str]:
 def _absorb(draft: Draft, source: Identity, target: Identity, sent: SentIdentifier) -> None:
     if source.id == target.id:
         is_itself = is_in_force(draft, target, sent)
-        draft.add((rules.MERGE_INTO_ITSELF if is_itself else rules.MERGE_REPEATED).at(sent.at))
+        if is_itself:
+            draft.alert(target, rules.MERGE_INTO_ITSELF.at(sent.at))
+        else:
+            draft.add(rules.MERGE_REPEATED.at(sent.at))
         return
     if source.merged_into is not None:
         if target.id in _chain(draft, source):
@@ -105,7 +109,7 @@ def _absorb(draft: Draft, source: Identity, target: Identity, sent: SentIdentifi
 def _renumber(draft: Draft, source: Identity, sent: SentIdentifier, person: Person) -> Identity:
     """Target unknown, source known: the identity of MRG-1 goes on under the identifiers of PID-3.
 
-    Spec: ITI TF-2 §3.30.4.
+    Spec: ITI TF-2 §3.30.6.4.
     """
     if source.merged_into is not None:
         draft.add(say_absorbed(draft.known.find_merge(source), sent.at))

@@ -36,6 +36,7 @@ class Identity:
     """An identity as held. ``merged_into`` is the id of the identity that absorbed it, itself perhaps absorbed.
 
     ``identifiers`` holds every identifier save the INS in force, the former INS (replaced, type INS) included.
+    ``dated_at``: the latest date that the source has given for what is held (UTC); ``None`` when it gave none.
     """
 
     id: str
@@ -50,6 +51,7 @@ class Identity:
     used_given_name: str | None = None
     identifiers: tuple[PatientIdentifier, ...] = ()
     ended_ins: tuple[EndedIns, ...] = ()
+    dated_at: datetime | None = None
 
     @property
     def attributes(self) -> tuple[Attribute, ...]:
@@ -102,6 +104,7 @@ class Interval:
 
     earliest: datetime
     latest: datetime
+    place: Location | None = field(default=None, compare=False)  # where the message says so
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,7 +196,7 @@ Event = Update | Delete | Merge | ChangeIdentifier
 class Occasion:
     """The message that an event came by. ``at``: when we received it (UTC). ``control_id`` is safe to show.
 
-    ``dated``: when the source says the change was made (PID-33, else EVN-6, EVN-2), ``None`` when it does not say.
+    ``dated``: when the source says that it made what PID tells (PID-33, else EVN-2), ``None`` when it does not say.
     """
 
     message_id: str
@@ -203,17 +206,23 @@ class Occasion:
     dated: Interval | None = None
 
     @property
-    def took_place_at(self) -> datetime:
-        """The source's date of the change, at its earliest; our own when it gives none, or one in the future.
+    def dated_at(self) -> datetime | None:
+        """The source's date, at its earliest; ``None`` when it gives none, or one in the future.
 
-        A day is left for clocks and zones: a removal dated far ahead would keep its INS away for ever.
+        A day is left for clocks and zones: a date far ahead would make all that follows look late, for ever.
         """
         if self.dated is None or self.dated.earliest > self.at + timedelta(days=1):
-            return self.at
+            return None
         return self.dated.earliest
+
+    @property
+    def took_place_at(self) -> datetime:
+        """The source's date of the change, or our own: a removal dated far ahead would keep its INS away for ever."""
+        return self.dated_at or self.at
 
 
 Incomplete = Literal["reject", "without_ins", "accept"]
+StaleUpdates = Literal["apply", "ignore"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,6 +232,7 @@ class Policy:
     takes_test_ins: bool = False  # environment = test
     incomplete_qualified_identity: Incomplete = "reject"
     deduce_recuperee: bool = True
+    stale_updates: StaleUpdates = "apply"
 
 
 # ------------------------------------------------------------------------------------------------ what is decided
@@ -257,12 +267,16 @@ class Alert:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What one event comes to. With an E finding nothing changes (alerts are kept all the same)."""
+    """What one event comes to. With an E finding nothing changes (alerts are kept all the same).
+
+    ``confirmed``: identities that the event says are as they are held, with its later date; no version comes of it.
+    """
 
     findings: tuple[Finding, ...] = ()
     changes: tuple[Change, ...] = ()
     merges: tuple[MergeLink, ...] = ()
     alerts: tuple[Alert, ...] = ()
+    confirmed: tuple[Identity, ...] = ()
 
     @property
     def is_refused(self) -> bool:

@@ -364,7 +364,7 @@ IPP_OF_ANOTHER: Final = Rule(
     _W,
     "PID-3 cite aussi l'IPP d'une identité inactive ou absorbée : il reste à celle-ci ; n'envoyer que les IPP du patient en vigueur.",
     "PID-3 also names the IPP of an inactive or absorbed identity: it stays there; send the IPPs in force of the patient only.",
-    "IHE PAM FR 2.11.2 §4.1; ITI TF-2 §3.30.4",
+    "IHE PAM FR 2.11.2 §4.1; ITI TF-2 §3.30.6.4",
     example=_IPP,
 )
 ABSORBED: Final = Rule(
@@ -373,7 +373,7 @@ ABSORBED: Final = Rule(
     _E,
     "Cet IPP a été absorbé par fusion le {date} (message {control_id}) : envoyer l'IPP conservé.",
     "This IPP was absorbed by a merge on {date} (message {control_id}): send the surviving IPP.",
-    "ITI TF-2 §3.30.4",
+    "ITI TF-2 §3.30.6.4",
     example=_IPP,
 )
 RENUMBERED: Final = Rule(
@@ -391,7 +391,7 @@ KNOWN_ON_CREATE: Final = Rule(
     _W,
     "A28 pour un IPP déjà connu : l'identité est mise à jour ; envoyer A31 pour une modification.",
     "A28 for an IPP already known: the identity is updated; send A31 for a change.",
-    "ITI TF-2 §3.30.4; IHE PAM FR 2.11.2 §4.1",
+    "ITI TF-2 §3.30.6.2, §3.30.6.3; IHE PAM FR 2.11.2 §4.1",
     example=_A31,
 )
 CANCEL_OF_UNKNOWN: Final = Rule(
@@ -400,7 +400,7 @@ CANCEL_OF_UNKNOWN: Final = Rule(
     _I,
     "Annulation pour un IPP inconnu : rien à faire.",
     "Cancel for an unknown IPP: nothing to do.",
-    "ITI TF-2 §3.31.4",
+    "ITI TF-2 §3.31.7",
     example="MSH-9 = ADT^A01^ADT_A01",
 )
 DELETED: Final = Rule(
@@ -422,6 +422,27 @@ DELETE_OF_UNKNOWN: Final = Rule(
     example=f"{_A31}; PID-32 = DESA",
 )
 
+# ---------------------------------------------------------------------------------------------------- late messages
+
+STALE_APPLIED: Final = Rule(
+    "stale-update-applied",
+    _0,
+    _W,
+    "Message plus ancien (PID-33, sinon EVN-2) que ce qui est connu de cette identité : repris, mais le statut n'est pas relevé, aucun INS n'est changé ou rendu, l'identité n'est pas réactivée ; vérifier l'ordre d'envoi.",
+    "Message older (PID-33, else EVN-2) than what is known of this identity: taken, but the status is not raised, no INS is changed or given back, the identity is not made active again; check the order of sending.",
+    "IHE PAM FR 2.11.2 §6.6",
+    example="PID-33 = 20260302080000",
+)
+STALE_IGNORED: Final = Rule(
+    "stale-update-ignored",
+    _0,
+    _W,
+    "Message plus ancien (PID-33, sinon EVN-2) que ce qui est connu de cette identité : gardé au journal, rien n'est changé ; vérifier l'ordre d'envoi, et renvoyer l'identité à jour par A31.",
+    "Message older (PID-33, else EVN-2) than what is known of this identity: kept in the journal, nothing is changed; check the order of sending, and send the identity as it is now by A31.",
+    "IHE PAM FR 2.11.2 §6.6",
+    example="PID-33 = 20260302080000",
+)
+
 # ------------------------------------------------------------------------------------------------------------ A40
 
 MERGE_INTO_ITSELF: Final = Rule(
@@ -430,7 +451,7 @@ MERGE_INTO_ITSELF: Final = Rule(
     _E,
     "MRG-1 et PID-3 désignent la même identité, ou la fusion tournerait en rond : corriger MRG-1.",
     "MRG-1 and PID-3 name the same identity, or the merge would be circular: correct MRG-1.",
-    "ITI TF-2 §3.30.4",
+    "ITI TF-2 §3.30.6.4",
     example=f"{_A40}; {_IPP}; {_OLD_IPP}",
 )
 MERGE_SOURCE_UNUSABLE: Final = Rule(
@@ -439,7 +460,7 @@ MERGE_SOURCE_UNUSABLE: Final = Rule(
     _E,
     "MRG-1 sans IPP utilisable : envoyer l'IPP absorbé (CX-1, CX-4, CX-5 = PI).",
     "MRG-1 without a usable IPP: send the absorbed IPP (CX-1, CX-4, CX-5 = PI).",
-    "ITI TF-2 §3.30.4",
+    "ITI TF-2 §3.30.6.4",
     example=_OLD_IPP,
 )
 MERGE_SOURCE_UNKNOWN: Final = Rule(
@@ -448,7 +469,7 @@ MERGE_SOURCE_UNKNOWN: Final = Rule(
     _I,
     "L'IPP de MRG-1 est inconnu : rien à fusionner.",
     "The IPP of MRG-1 is unknown: nothing to merge.",
-    "ITI TF-2 §3.30.4",
+    "ITI TF-2 §3.30.6.4",
     example=f"{_A40}; {_IPP}; {_OLD_IPP}",
 )
 MERGE_SOURCE_ABSORBED: Final = Rule(
@@ -457,7 +478,7 @@ MERGE_SOURCE_ABSORBED: Final = Rule(
     _E,
     "L'IPP de MRG-1 a déjà été absorbé par une autre identité le {date} (message {control_id}) : fusionner l'IPP conservé.",
     "The IPP of MRG-1 was already absorbed by another identity on {date} (message {control_id}): merge the surviving IPP.",
-    "ITI TF-2 §3.30.4",
+    "ITI TF-2 §3.30.6.4",
     example=f"{_A40}; {_IPP}; {_OLD_IPP}",
 )
 MERGE_AS_RENUMBER: Final = Rule(
@@ -466,7 +487,7 @@ MERGE_AS_RENUMBER: Final = Rule(
     _I,
     "L'IPP de PID-3 est inconnu et celui de MRG-1 connu : pris comme un changement d'identifiant.",
     "The IPP of PID-3 is unknown and that of MRG-1 known: taken as a change of identifier.",
-    "ITI TF-2 §3.30.4",
+    "ITI TF-2 §3.30.6.4",
     example=f"{_A40}; {_IPP}; {_OLD_IPP}",
 )
 MERGE_REPEATED: Final = Rule(
@@ -475,7 +496,7 @@ MERGE_REPEATED: Final = Rule(
     _I,
     "Cette fusion est déjà faite : sans effet.",
     "This merge is already done: no effect.",
-    "ITI TF-2 §3.30.4",
+    "ITI TF-2 §3.30.6.4",
     example=f"{_A40}; {_IPP}; {_OLD_IPP}",
 )
 MERGE_DIFFERS: Final = Rule(
@@ -484,7 +505,7 @@ MERGE_DIFFERS: Final = Rule(
     _W,
     "A40 ne porte pas la démographie : {what_fr} de PID ne sont pas repris ; les envoyer par A31.",
     "A40 carries no demographics: {what_en} of PID are not taken; send them by A31.",
-    "ITI TF-2 §3.30.4",
+    "ITI TF-2 §3.30.6.4",
     example=_A31,
 )
 MERGE_OF_TWO_INS: Final = Rule(
@@ -505,7 +526,7 @@ CHANGE_OF_NOTHING: Final = Rule(
     _I,
     "L'identifiant de MRG-1 n'est pas connu : aucun identifiant à changer.",
     "The identifier of MRG-1 is not known: no identifier to change.",
-    "ITI TF-2 §3.30.4; IHE PAM FR 2.11.2 §4.4.3",
+    "ITI TF-2 §3.30.6.5; IHE PAM FR 2.11.2 §4.4.3",
     example=f"{_A47}; {_IPP}; {_OLD_IPP}",
 )
 CHANGE_DONE: Final = Rule(
@@ -514,7 +535,7 @@ CHANGE_DONE: Final = Rule(
     _I,
     "Ce changement d'identifiant est déjà fait : sans effet.",
     "This change of identifier is already done: no effect.",
-    "ITI TF-2 §3.30.4",
+    "ITI TF-2 §3.30.6.5",
     example=f"{_A47}; {_IPP}; {_OLD_IPP}",
 )
 CHANGE_WITHOUT_NEW: Final = Rule(
@@ -532,7 +553,7 @@ NEW_IDENTIFIER_HELD: Final = Rule(
     _E,
     "Le nouvel identifiant appartient déjà à une autre identité : rien n'est changé ; fusionner par A40 ou corriger.",
     "The new identifier already belongs to another identity: nothing is changed; merge by A40 or correct it.",
-    "ITI TF-2 §3.30.4",
+    "ITI TF-2 §3.30.6.5",
     example=f"{_A40}; {_IPP}; {_OLD_IPP}",
 )
 INS_OF_ANOTHER: Final = Rule(

@@ -22,6 +22,11 @@ class IdentityStatus(StrEnum):
     VALIDEE = "validee"
     QUALIFIEE = "qualifiee"
 
+    def is_below(self, other: "IdentityStatus") -> bool:
+        """Whether this status is trusted less; they are declared in rising order."""
+        order = list(IdentityStatus)
+        return order.index(self) < order.index(other)
+
 
 class Attribute(StrEnum):
     """The three attributes that may stand beside a status. Spec: IHE PAM FR 2.11.2 §6.6.15."""

@@ -29,7 +29,7 @@ _DEMOGRAPHIC: Final = frozenset({UpdateKind.CREATE, UpdateKind.UPDATE})
 def decide_update(draft: Draft, event: Update) -> None:
     """Create or update the identity that PID-3 names; a cancel never creates.
 
-    Spec: IHE PAM FR 2.11.2 §4.1, §5.3.2; ITI TF-2 §3.30.4, §3.31.4.
+    Spec: IHE PAM FR 2.11.2 §4.1, §5.3.2; ITI TF-2 §3.30.6.2, §3.30.6.3, §3.31.7.
     """
     found = locate(draft, event.person)
     if found is None:
@@ -89,6 +89,7 @@ def follow(draft: Draft, before: Identity | None, person: Person, kind: UpdateKi
         reliability_codes=follow_codes(held, person, kind),
         active=follow_activity(draft, held, person, kind),
     )
+    after = restrain(draft, held, after, person)
     draft.add(*check_birth_place(person.traits, person.places))
     if taken.ins is not None:
         draft.add(*check_qualified_form(person.traits, person.places))
@@ -115,6 +116,26 @@ def follow_codes(held: Identity, person: Person, kind: UpdateKind) -> tuple[str,
     return tuple(code for code in held.reliability_codes if code not in ended)
 
 
+def restrain(draft: Draft, held: Identity, after: Identity, person: Person) -> Identity:
+    """Return what a late message may make of an identity: no status is raised by it, and nobody made active again.
+
+    Its codes of PID-32 count only where they lower the status; else an attribute such as DOUT, which the source has set
+    since, would go, and only DESA and INVA are added.
+    """
+    if not draft.is_stale(held):
+        return after
+    allowed = after
+    if not after.status.is_below(held.status):
+        ending = (code for code in person.reliability.codes if code in DEACTIVATING)
+        codes = tuple(dict.fromkeys((*held.reliability_codes, *ending)))
+        allowed = replace(allowed, status=held.status, reliability_codes=codes)
+    if after.active and not held.active:
+        allowed = replace(allowed, active=False)
+    if allowed != after:
+        draft.hold_back(held)
+    return allowed
+
+
 # ------------------------------------------------------------------------------------------------ INS and status
 
 
@@ -123,6 +144,11 @@ def _admit(draft: Draft, held: Identity, person: Person) -> Admitted:
     draft.add(*admitted.findings)
     if admitted.ins is not None and is_outdated(admitted.ins, held, draft.occasion.dated):
         draft.alert(held, rules.INS_OUTDATED.at(admitted.at))
+        return _LEFT_OUT
+    if draft.is_stale(held) and admitted.ins is not None:
+        if admitted.ins == held.ins:
+            return replace(admitted, superseded=())
+        draft.hold_back(held)
         return _LEFT_OUT
     if not admitted.superseded:
         return admitted
@@ -319,6 +345,9 @@ def follow_activity(draft: Draft, held: Identity, person: Person, kind: UpdateKi
         return False
     if not held.active:
         returns = kind in _DEMOGRAPHIC
+        if returns and draft.is_stale(held):
+            draft.hold_back(held)
+            returns = False
         draft.add((rules.REACTIVATED if returns else rules.INACTIVE_UPDATED).at(person.at))
         return returns
     return True

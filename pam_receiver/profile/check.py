@@ -48,6 +48,15 @@ def check_message(message: Message, profile: Profile) -> tuple[Finding, ...]:
     return () if plan is None else _Check(message, plan, profile).run()
 
 
+def check_segment(segment: Segment, message: Message, profile: Profile) -> tuple[Finding, ...]:
+    """Return in what ``segment`` would depart from ``profile``, if it stood in ``message`` at its index.
+
+    Its fields are judged, and every condition that asks something of a segment of its name.
+    """
+    plan = profile.plans.get(message.segments[0].value(9, 2) or "")
+    return () if plan is None else _Check(message, plan, profile).run_on(segment)
+
+
 class _Check:
     """The check of one message: lives as long as it, gathers its findings."""
 
@@ -85,6 +94,21 @@ class _Check:
         self._check_conditions()
         if len(self._findings) > MOST_FINDINGS and self._profile.makes_errors:
             self._findings.append(rules.NOT_CHECKED_TO_THE_END.at(Location("MSH"), most=MOST_FINDINGS))
+        return tuple(self._findings)
+
+    def run_on(self, segment: Segment) -> tuple[Finding, ...]:
+        """Judge ``segment`` alone, in the place of the one that was sent."""
+        asked = self._plan.fields.get(segment.name)
+        if asked is None:
+            return ()
+        for sent in self._message.segments:
+            stands = segment if sent.index == segment.index else sent
+            self._segments.setdefault(stands.name, []).append(stands)
+        self._check_fields(segment, asked)
+        for rule in self._plan.rules:
+            if rule.expect.at.segment == segment.name:
+                self._check_condition(rule)
+        self._check_conditional(segment, asked)
         return tuple(self._findings)
 
     def _check_conditions(self) -> None:

@@ -34,7 +34,7 @@ from pam_receiver.profile.model import (
     Usage,
     ValuePlan,
 )
-from pam_receiver.profile.rules import GENERIC, Grading, field_rules, segment_rules
+from pam_receiver.profile.rules import BROKEN_BY, GENERIC, Grading, field_rules, segment_rules
 from pam_receiver.profile.source import ProfileError, Source
 
 _LENGTH_TYPES: Final = base.SIMPLE_TYPES | {"TS"}
@@ -354,6 +354,7 @@ class _Compiler:
             )
         if line.table not in (None, _NO_TABLE) and data_type not in base.TYPES:
             line.source.fail("table", f"a {data_type} is not judged", f"un {data_type} n'est pas jugé")
+        severity, other = _severities(line, below)
         return replace(
             below,
             at=line.at,
@@ -366,7 +367,8 @@ class _Compiler:
             shape=base.SHAPES.get(data_type),
             max_length=line.max_length or (below.max_length if data_type in _LENGTH_TYPES else None),
             when=_moved(below, line.at) if line.usage is None else line.when,
-            severity=line.severity or below.severity,
+            severity=severity,
+            other_severity=other,
             example=line.example or ("" if line.type or line.table else below.example),
         )
 
@@ -442,6 +444,20 @@ def _with_code(parts: tuple[ValuePlan, ...], rule: FieldRule) -> tuple[ValuePlan
     return (ValuePlan(first, _with_code(parts[0].parts, first), parts[0].depth), *parts[1:])
 
 
+def _severities(line: FieldLine | SegmentLine, below: FieldRule | SegmentRule) -> tuple[Severity, Severity]:
+    """How severe the breach of the usage is under ``line``, and every other breach.
+
+    The severity of a line that names a usage which can be broken is that of this usage alone, and goes with it; that of
+    any other line is for all that is asked of the place.
+    """
+    usage, other = below.severity, below.other_severity
+    if line.usage not in (None, below.usage) and below.usage in BROKEN_BY:
+        usage = other
+    if line.severity is None:
+        return usage, other
+    return line.severity, other if line.usage in BROKEN_BY else line.severity
+
+
 def _refuse_parts(lines: list[FieldLine], rule: FieldRule) -> None:
     if lines and rule.usage is not Usage.X:
         lines[0].source.fail("at", f"a {rule.type} has no parts here", f"un {rule.type} n'a pas de parties ici")
@@ -499,12 +515,14 @@ def _lay_segments(
                     f"obligatoire, mais sans place dans {event.structure} de {event.code}",
                 )
             continue
+        severity, other = _severities(line, below)
         rules[line.name] = SegmentRule(
             name=line.name,
             usage=line.usage or below.usage,
             card=line.card or below.card,
             spec=line.spec,
-            severity=line.severity or below.severity,
+            severity=severity,
+            other_severity=other,
             when=below.when if line.usage is None else line.when,
         )
     return rules

@@ -1,5 +1,6 @@
 """The lines of the profile files, read strictly: a key or a value that would not be checked stops the start."""
 
+import re
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -10,7 +11,9 @@ from pam_receiver.finding import ErrorCode, Rule, Severity
 from pam_receiver.profile.base import TYPES
 from pam_receiver.profile.model import Cardinality, CodeTable, Condition, EventRule, Place, Test, Usage
 from pam_receiver.profile.source import ProfileError, Source
+from pam_receiver.reasons import say_os_error, say_toml_error
 
+SEGMENT_NAME: Final = re.compile(r"[A-Z][A-Z0-9]{2}", re.ASCII)
 MAX_SENTENCE_LENGTH: Final = 250  # characters, ERR-8: HL7 v2.5 §2.15.5.8
 
 
@@ -175,7 +178,15 @@ def read_overlay(path: Path) -> ProfileFile:
     whole = _read_file(path, path.name)
     whole.allow("overlay", *_KINDS)
     head = whole.data.get("overlay")
-    source = Source(whole.file, "overlay", head if isinstance(head, dict) else {})
+    if not isinstance(head, dict):
+        whole.fail(
+            "[overlay]",
+            "missing; the file must begin with two lines: [overlay] and "
+            'title = "name of the hospital and its software"',
+            "manque ; le fichier doit commencer par deux lignes : [overlay] et "
+            'title = "nom de l\'établissement et de son logiciel"',
+        )
+    source = Source(whole.file, "overlay", head)
     source.allow("title", "spec")
     spec = source.optional_text("spec") or source.text("title")
     lines: dict[str, list[Source]] = {kind: [] for kind in _KINDS}
@@ -266,10 +277,16 @@ def _read_event(source: Source) -> EventLine:
 def _read_segment(source: Source) -> SegmentLine:
     source = _named(source, "name")
     source.allow("name", "after", "usage", "card", "when", "severity", "in", "except", "spec")
+    if not SEGMENT_NAME.fullmatch(name := source.text("name")):
+        source.fail(
+            "name",
+            "must be three capitals or digits, the first one a capital, such as ZFX or NK1",
+            "doit être fait de trois majuscules ou chiffres, dont une majuscule en tête, comme ZFX ou NK1",
+        )
     usage = _usage(source, _USAGES)
     return SegmentLine(
         source=source,
-        name=source.text("name"),
+        name=name,
         after=source.optional_text("after"),
         usage=usage,
         card=_cardinality(source),

@@ -22,15 +22,25 @@ _VERSION: Final = re.compile(r"(\d+)\.(\d+)", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
+class Origin:
+    """What profiles were loaded from, as :func:`load_profiles` takes it."""
+
+    overlay: Path | None = None
+    strictness: Strictness = Strictness.LENIENT
+    only: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class ProfileSet:
     """The profiles that messages are held to. ``versions``: those of France, the newest first.
 
-    ``only`` is the one for every message, when a source names it.
+    ``only`` is the one for every message, when a source names it. ``origin``: by which the same can be loaded again.
     """
 
     international: Profile
     versions: tuple[tuple[tuple[int, int], Profile], ...]
     only: Profile | None = None
+    origin: Origin = Origin()
 
     @property
     def french(self) -> Profile:
@@ -111,11 +121,13 @@ def _load_profiles(folder: Path, overlay: Path | None, strictness: Strictness, o
         profile = compile_profile([*chain, laid], tables, strictness)
         return replace(profile, name=f"{name}+{laid.name}")
 
+    origin = Origin(overlay, strictness, only)
     if only is not None:
         profile = load(only)
-        return ProfileSet(profile, ((_version_of(only), profile),), profile)
+        return ProfileSet(profile, ((_version_of(only), profile),), profile, origin)
     french = [name for name in list_profiles(folder) if name != INTERNATIONAL]
-    return ProfileSet(load(INTERNATIONAL), tuple((_version_of(name), load(name)) for name in french))
+    versions = tuple((_version_of(name), load(name)) for name in french)
+    return ProfileSet(load(INTERNATIONAL), versions, origin=origin)
 
 
 def load_profile(
@@ -135,9 +147,17 @@ def _read_tables(folder: Path) -> dict[str, CodeTable]:
 
 
 def _read_chain(name: str, folder: Path) -> list[ProfileFile]:
-    chain = [read_profile(name, folder)]
+    chain = [_read_known(name, folder)]
     while (parent := chain[0].extends) is not None:
         if parent in [each.name for each in chain]:
             raise ProfileError(chain[0].name, "profile extends", "goes round in a circle", "tourne en rond")
-        chain.insert(0, read_profile(parent, folder))
+        chain.insert(0, _read_known(parent, folder))
     return chain
+
+
+def _read_known(name: str, folder: Path) -> ProfileFile:
+    if name not in (known := list_profiles(folder)):
+        names = ", ".join(known)
+        problem, fr = f"no such profile; the profiles: {names}", f"profil inconnu ; les profils : {names}"
+        raise ProfileError(name, "profile", problem, fr)
+    return read_profile(name, folder)

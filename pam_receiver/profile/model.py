@@ -180,8 +180,9 @@ class FieldRule:
 
     ``at`` is a place of the segment (``PID-3.4``), or of a data type (``CX-4``) when the line speaks of that type
     wherever it is used. ``type`` is the HL7 data type; ``shape`` the form of its values when the type has one;
-    ``max_length`` in characters. ``when`` belongs to usages C and CE. ``severity`` is that of every finding made from
-    this line; ``rules`` has a rule for each breach that can be found, save those that an overlay ignores.
+    ``max_length`` in characters. ``when`` belongs to usages C and CE. ``severity`` is that of the breach of the usage,
+    ``other_severity`` of every other; ``rules`` has a rule for each breach that can be found, save those that an
+    overlay ignores.
     """
 
     at: Place
@@ -195,19 +196,21 @@ class FieldRule:
     max_length: int | None = None
     when: tuple[Condition, ...] = ()
     severity: Severity = Severity.W
+    other_severity: Severity = Severity.W
     example: str = ""
     rules: Mapping[Breach, Rule] = field(default_factory=lambda: NO_RULES)
 
 
 @dataclass(frozen=True, slots=True)
 class SegmentRule:
-    """What a segment is held to in one event. ``card`` counts the whole message."""
+    """What a segment is held to in one event. ``card`` counts the whole message. Severities: see :class:`FieldRule`."""
 
     name: str
     usage: Usage
     card: Cardinality
     spec: str
     severity: Severity = Severity.W
+    other_severity: Severity = Severity.W
     when: tuple[Condition, ...] = ()
     rules: Mapping[Breach, Rule] = field(default_factory=lambda: NO_RULES)
 

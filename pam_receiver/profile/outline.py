@@ -1,6 +1,6 @@
 """What a profile asks, place by place, for those who explain it: taken back from the plans it is compiled to."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -55,10 +55,10 @@ class Outline:
     segments: tuple[Asked, ...]
     places: Mapping[str, tuple[Asked, ...]]
 
-    def find(self, rule_id: str) -> Asked | None:
-        """Return the line that a rule is made from; ``None`` for a condition rule, and for one that is none of ours."""
+    def find(self, rule_id: str) -> tuple[Asked, ...]:
+        """Return the lines that a rule is made from; none for a condition rule, and for one that is none of ours."""
         lines = (*self.segments, *(asked for places in self.places.values() for asked in places))
-        return next((asked for asked in lines if any(rule.id == rule_id for rule in asked.rules.values())), None)
+        return tuple(asked for asked in lines if any(rule.id == rule_id for rule in asked.rules.values()))
 
 
 def outline(profile: Profile, events: Iterable[str] = ()) -> Outline:
@@ -159,6 +159,10 @@ def say_condition(condition: ConditionRule) -> Both:
     return f"{fr}, quand {when_fr}", f"{en}, when {when_en}"
 
 
+def _enumerate(names: Sequence[str], last: str) -> str:
+    return f" {last} ".join(each for each in (", ".join(names[:-1]), *names[-1:]) if each)
+
+
 def say_events(profile: Profile, events: Iterable[str]) -> Both:
     """Return ``events`` of a profile in few words: ``A28, ITI-31 except A44``; empty for none."""
     asked = frozenset(events)
@@ -169,9 +173,8 @@ def say_events(profile: Profile, events: Iterable[str]) -> Both:
         named = [code for code in all_of_it if code in asked]
         left = [code for code in all_of_it if code not in asked]
         if len(named) > _FEW and len(left) <= _FEW:
-            without = ", ".join(left)
-            said_fr.append(transaction + (f" sauf {without}" if left else ""))
-            said_en.append(transaction + (f" except {without}" if left else ""))
+            said_fr.append(transaction + (f" sauf {_enumerate(left, 'et')}" if left else ""))
+            said_en.append(transaction + (f" except {_enumerate(left, 'and')}" if left else ""))
         else:
             said_fr += named
             said_en += named

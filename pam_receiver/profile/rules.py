@@ -16,7 +16,7 @@ SEGMENT_UNEXPECTED: Final = Rule(
     id="segment-unexpected",
     code=ErrorCode.SEGMENT_SEQUENCE,
     severity=Severity.I,
-    fr="Le segment {segment} n'appartient pas à la structure {structure} : il n'est pas lu, ne l'envoyez plus.",
+    fr="Le segment {segment} n'appartient pas à la structure {structure} : il n'est pas lu, ne plus l'envoyer.",
     en="The segment {segment} is not part of the structure {structure}: it is not read, stop sending it.",
     spec="HL7 v2.5 §2.5.2",
     example="A40: MSH EVN PID [PD1] MRG",
@@ -25,7 +25,7 @@ ODD_STRUCTURE: Final = Rule(
     id="odd-structure",
     code=ErrorCode.TABLE_VALUE,
     severity=Severity.W,
-    fr="Renseignez MSH-9.3 avec la structure {structure}, celle de l'événement {event} ; seul MSH-9.2 a été suivi.",
+    fr="Renseigner MSH-9.3 avec la structure {structure}, celle de l'événement {event} ; seul MSH-9.2 a été suivi.",
     en="Fill MSH-9.3 with the structure {structure}, that of the event {event}; MSH-9.2 alone was followed.",
     spec="HL7 v2.5 §2.15.9.9",
     example="ADT^A31^ADT_A05",
@@ -34,7 +34,7 @@ FIELD_BEYOND_SEGMENT: Final = Rule(
     id="field-beyond-segment",
     code=ErrorCode.DATA_TYPE,
     severity=Severity.I,
-    fr="{segment} n'a que {most} champs dans cette version : ce qui suit n'est pas lu, ne l'envoyez plus.",
+    fr="{segment} n'a que {most} champs dans cette version : ce qui suit n'est pas lu, ne plus l'envoyer.",
     en="{segment} has only {most} fields in this version: what follows is not read, stop sending it.",
     spec="HL7 v2.5 §2.5.3",
     example="PID-39",
@@ -43,7 +43,7 @@ ESCAPE_UNKNOWN: Final = Rule(
     id="escape-unknown",
     code=ErrorCode.DATA_TYPE,
     severity=Severity.W,
-    fr="{place} contient un {sign} qui ne commence aucune séquence d'échappement : écrivez {sign}E{sign} pour ce signe.",
+    fr="{place} contient un {sign} qui ne commence aucune séquence d'échappement : écrire {sign}E{sign} pour ce signe.",
     en="{place} holds a {sign} that begins no escape sequence: write {sign}E{sign} for that sign.",
     spec="HL7 v2.5 §2.7.1",
     example="RESIDENCE A\\E\\B",
@@ -54,10 +54,10 @@ NOT_CHECKED_TO_THE_END: Final = Rule(
     code=ErrorCode.DATA_TYPE,
     severity=Severity.E,
     fr="Le message s'écarte du profil en plus de {most} endroits et n'a pas été contrôlé jusqu'au bout : rien n'en est "
-    "gardé, les réglages de cette source refusant certains écarts ; corrigez et renvoyez.",
+    "gardé, les réglages de cette source refusant certains écarts ; corriger et renvoyer.",
     en="The message departs from the profile in more than {most} places and was not checked to its end: nothing of it "
     "is kept, since the settings of this source refuse some departures; correct it and send again.",
-    spec="pam-receiver, settings strictness and overlay of [[source]]",
+    spec="pam-receiver, [[source]] strictness, overlay",
     example="MSH|^~\\&|GAM|…",
 )
 
@@ -75,47 +75,47 @@ _FIELDS: Final[Mapping[Breach, _Wording]] = MappingProxyType(
     {
         Breach.REQUIRED: _Wording(
             ErrorCode.REQUIRED_FIELD_MISSING,
-            "Renseignez {place} ({name}) : obligatoire dans un message {event}.",
+            "Renseigner {place} ({name}) : obligatoire dans un message {event}.",
             "Fill {place} ({name}): required in a message {event}.",
         ),
         Breach.MISSING: _Wording(
             ErrorCode.REQUIRED_FIELD_MISSING,
-            "Renseignez {place} ({name}) : obligatoire quand {why_fr}.",
+            "Renseigner {place} ({name}) : obligatoire quand {why_fr}.",
             "Fill {place} ({name}): required when {why_en}.",
         ),
         Breach.FORBIDDEN: _Wording(
             ErrorCode.DATA_TYPE,
-            "Laissez {place} ({name}) vide : usage X dans ce profil, la valeur n'est pas lue.",
-            "Leave {place} ({name}) empty: usage X in this profile, the value is not read.",
+            "Laisser {place} ({name}) vide : usage X dans ce profil, {fate_fr}.",
+            "Leave {place} ({name}) empty: usage X in this profile, {fate_en}.",
         ),
         Breach.UNEXPECTED: _Wording(
             ErrorCode.DATA_TYPE,
-            "Laissez {place} ({name}) vide : il n'a de sens que quand {why_fr}.",
+            "Laisser {place} ({name}) vide : il n'a de sens que quand {why_fr}.",
             "Leave {place} ({name}) empty: it has a meaning only when {why_en}.",
         ),
         Breach.REPEATED: _Wording(
             ErrorCode.DATA_TYPE,
-            "Envoyez au plus {most} répétition(s) de {place} ({name}) ; {count} reçues.",
+            "Envoyer au plus {most} répétition(s) de {place} ({name}) ; {count} reçues.",
             "Send at most {most} repetition(s) of {place} ({name}); {count} received.",
         ),
         Breach.NOT_IN_TABLE: _Wording(
             ErrorCode.TABLE_VALUE,
-            "Prenez le code de {place} ({name}) dans la table {table}{codes}.",
+            "Prendre le code de {place} ({name}) dans la table {table}{codes}.",
             "Take the code of {place} ({name}) from the table {table}{codes}.",
         ),
         Breach.ILL_FORMED: _Wording(
             ErrorCode.DATA_TYPE,
-            "Écrivez {place} ({name}) selon le type {type} : {form_fr}.",
+            "Écrire {place} ({name}) selon le type {type} : {form_fr}.",
             "Write {place} ({name}) in the data type {type}: {form_en}.",
         ),
         Breach.TOO_LONG: _Wording(
             ErrorCode.DATA_TYPE,
-            "Limitez {place} ({name}) à {length} caractères ; {count} reçus.",
+            "Limiter {place} ({name}) à {length} caractères ; {count} reçus.",
             "Keep {place} ({name}) to {length} characters; {count} received.",
         ),
         Breach.DIVIDED: _Wording(
             ErrorCode.DATA_TYPE,
-            "{place} ({name}) a plus de parties que son type {type} : échappez les séparateurs qui sont du texte.",
+            "{place} ({name}) a plus de parties que son type {type} : échapper les séparateurs qui sont du texte.",
             "{place} ({name}) has more parts than its type {type}: escape the separators that are text.",
         ),
     }
@@ -124,37 +124,37 @@ _SEGMENTS: Final[Mapping[Breach, _Wording]] = MappingProxyType(
     {
         Breach.REQUIRED: _Wording(
             ErrorCode.SEGMENT_SEQUENCE,
-            "Ajoutez le segment {segment} : il est obligatoire dans un message {event}.",
+            "Ajouter le segment {segment} : il est obligatoire dans un message {event}.",
             "Add the segment {segment}: it is required in a message {event}.",
         ),
         Breach.MISSING: _Wording(
             ErrorCode.SEGMENT_SEQUENCE,
-            "Ajoutez le segment {segment} : obligatoire quand {why_fr}.",
+            "Ajouter le segment {segment} : obligatoire quand {why_fr}.",
             "Add the segment {segment}: required when {why_en}.",
         ),
         Breach.FORBIDDEN: _Wording(
             ErrorCode.SEGMENT_SEQUENCE,
-            "N'envoyez pas le segment {segment} dans un message {event} : usage X, il n'est pas lu.",
-            "Do not send the segment {segment} in a message {event}: usage X, it is not read.",
+            "Ne pas envoyer le segment {segment} dans un message {event} : usage X, {fate_fr}.",
+            "Do not send the segment {segment} in a message {event}: usage X, {fate_en}.",
         ),
         Breach.UNEXPECTED: _Wording(
             ErrorCode.SEGMENT_SEQUENCE,
-            "N'envoyez le segment {segment} que quand {why_fr}.",
+            "N'envoyer le segment {segment} que quand {why_fr}.",
             "Send the segment {segment} only when {why_en}.",
         ),
         Breach.REPEATED: _Wording(
             ErrorCode.SEGMENT_SEQUENCE,
-            "Envoyez au plus {most} segment(s) {segment} dans un message {event} ; {count} reçus.",
+            "Envoyer au plus {most} segment(s) {segment} dans un message {event} ; {count} reçus.",
             "Send at most {most} segment(s) {segment} in a message {event}; {count} received.",
         ),
         Breach.OUT_OF_ORDER: _Wording(
             ErrorCode.SEGMENT_SEQUENCE,
-            "Placez le segment {segment} selon l'ordre de la structure {structure} ; le message est lu malgré tout.",
+            "Placer le segment {segment} selon l'ordre de la structure {structure} ; le message est lu malgré tout.",
             "Put the segment {segment} where the structure {structure} has it; the message is read all the same.",
         ),
     }
 )
-_BY_USAGE: Final = {
+BROKEN_BY: Final = {  # how a usage is broken; the others cannot be
     Usage.R: Breach.REQUIRED,
     Usage.C: Breach.MISSING,
     Usage.CE: Breach.UNEXPECTED,
@@ -207,7 +207,7 @@ def _graded(made: Mapping[Breach, Rule], grading: Grading) -> dict[Breach, Rule]
 def _field_breaches(asked: FieldRule, depth: int) -> list[Breach]:
     if asked.usage is Usage.X:
         return [Breach.FORBIDDEN]
-    found = [_BY_USAGE[asked.usage]] if asked.usage in _BY_USAGE else []
+    found = [BROKEN_BY[asked.usage]] if asked.usage in BROKEN_BY else []
     if asked.card.max is not None and depth == 1:
         found.append(Breach.REPEATED)
     if asked.table is not None:
@@ -228,6 +228,10 @@ def _may_be_too_long(asked: FieldRule) -> bool:
     return asked.type not in _LONGEST or asked.max_length < _LONGEST[asked.type]
 
 
+def _severity_of(asked: FieldRule | SegmentRule, breach: Breach) -> Severity:
+    return asked.severity if breach is BROKEN_BY.get(asked.usage) else asked.other_severity
+
+
 def _field_rule(asked: FieldRule, breach: Breach, depth: int) -> Rule:
     values: dict[str, str | int] = {
         "name": asked.name,
@@ -239,13 +243,14 @@ def _field_rule(asked: FieldRule, breach: Breach, depth: int) -> Rule:
     }
     why_fr, why_en = words.say_conditions(asked.when)
     form_fr, form_en = words.form_of(asked.type)
+    fate_fr, fate_en = words.say_fate(asked.at)
     said = _FIELDS[breach]
     return Rule(
         id=f"{asked.at.id}-{breach.value}",
         code=said.code,
-        severity=asked.severity,
-        fr=words.fill(said.fr, why_fr=why_fr, form_fr=form_fr, **values),
-        en=words.fill(said.en, why_en=why_en, form_en=form_en, **values),
+        severity=_severity_of(asked, breach),
+        fr=words.fill(said.fr, why_fr=why_fr, form_fr=form_fr, fate_fr=fate_fr, **values),
+        en=words.fill(said.en, why_en=why_en, form_en=form_en, fate_en=fate_en, **values),
         spec=asked.spec,
         example=words.example_of(asked, is_empty=breach in _EMPTYING, is_part=depth > 1),
     )
@@ -253,24 +258,25 @@ def _field_rule(asked: FieldRule, breach: Breach, depth: int) -> Rule:
 
 def segment_rules(asked: SegmentRule, grading: Grading) -> dict[Breach, Rule]:
     """Return a rule for each way in which a segment can be missing, too often or in the wrong place."""
-    breaches = [Breach.OUT_OF_ORDER]
-    if asked.usage in _BY_USAGE:
-        breaches.append(_BY_USAGE[asked.usage])
-    if asked.card.max is not None and asked.usage is not Usage.X:
-        breaches.append(Breach.REPEATED)
+    if asked.usage is Usage.X:  # it is not to be sent, wherever it stands and however often
+        breaches = [Breach.FORBIDDEN]
+    else:
+        breaches = [Breach.OUT_OF_ORDER, *([BROKEN_BY[asked.usage]] if asked.usage in BROKEN_BY else [])]
+        breaches += [Breach.REPEATED] if asked.card.max is not None else []
     made = {breach: _segment_rule(asked, breach) for breach in breaches}
     return _graded(made, grading)
 
 
 def _segment_rule(asked: SegmentRule, breach: Breach) -> Rule:
     why_fr, why_en = words.say_conditions(asked.when)
+    fate_fr, fate_en = words.say_fate(Place(asked.name))
     said, most = _SEGMENTS[breach], asked.card.max or 0
     return Rule(
         id=f"{Place(asked.name).id}-{breach.value}",
         code=said.code,
-        severity=asked.severity,
-        fr=words.fill(said.fr, segment=asked.name, most=most, why_fr=why_fr),
-        en=words.fill(said.en, segment=asked.name, most=most, why_en=why_en),
+        severity=_severity_of(asked, breach),
+        fr=words.fill(said.fr, segment=asked.name, most=most, why_fr=why_fr, fate_fr=fate_fr),
+        en=words.fill(said.en, segment=asked.name, most=most, why_en=why_en, fate_en=fate_en),
         spec=asked.spec,
         example=words.example_of_segment(asked.name, is_empty=breach in _EMPTYING),
     )

@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from pam_receiver.profile.model import CodeTable, Condition, FieldRule, Test
+from pam_receiver.profile.model import CodeTable, Condition, FieldRule, Place, Test
 
 _FORMS: Final[Mapping[str, tuple[str, str]]] = {  # how a value of the type is written, in French and in English
     "DT": ("AAAA[MM[JJ]]", "YYYY[MM[DD]]"),
@@ -48,7 +48,42 @@ _EXAMPLES: Final[Mapping[str, str]] = {  # a right value of the type; the person
     "XPN": "KERGUELEN^ANNE^ANNE SOLENE^^^^L",
     "XTN": "^PRN^PH^^^^^^^^^0240000001",
 }
+# What the receiver takes from a message, whatever its profile: a value there is read, be the place of usage X or not.
+# Fields, or the components that alone are read; those of a data type are read in some field of that type.
+READ: Final = tuple(
+    Place.parse(place)
+    for place in (
+        *("MSH-3", "MSH-4", "MSH-5", "MSH-6", "MSH-7", "MSH-9.1", "MSH-9.2", "MSH-9.3", "MSH-10", "MSH-11", "MSH-12.1"),
+        *("MSH-12.2", "MSH-12.3", "MSH-17", "MSH-18", "MSH-19", "MSH-21", "EVN-2"),
+        *("PID-3.1", "PID-3.4", "PID-3.5", "PID-5.1.1", "PID-5.2", "PID-5.3", "PID-5.7", "PID-7", "PID-8"),
+        *("PID-11.7", "PID-11.9", "PID-32.1", "PID-33", "MRG-1.1", "MRG-1.4", "MRG-1.5"),
+        *("ZBE-4", "ZFD-4", "ZFD-5"),
+        *("CX-1", "CX-4", "CX-5", "FN-1", "HD-1", "HD-2", "HD-3", "MSG-1", "MSG-2", "MSG-3", "PT-1", "TS-1", "VID-1"),
+        *("VID-2", "VID-3", "XAD-7", "XAD-9", "XPN-1.1", "XPN-2", "XPN-3", "XPN-7"),
+    )
+)
 _MOST_CODES: Final = 12  # of a table, named in the sentence itself
+
+
+def is_read(at: Place) -> bool:
+    """Whether the receiver reads a segment, a field, or a part of one, or anything in it."""
+    return any(each.segment == at.segment and (_lies_in(each, at) or _lies_in(at, each)) for each in READ)
+
+
+def _lies_in(one: Place, other: Place) -> bool:
+    pairs = zip(
+        (one.segment, one.field, one.component, one.subcomponent),
+        (other.segment, other.field, other.component, other.subcomponent),
+        strict=True,
+    )
+    return all(around is None or number == around for number, around in pairs)
+
+
+def say_fate(at: Place) -> tuple[str, str]:
+    """What becomes of a place of usage X that is filled all the same, as the end of a sentence."""
+    if is_read(at):
+        return "mais le récepteur lit ce qui s'y trouve", "though the receiver reads what stands there"
+    return ("la valeur n'est pas lue", "the value is not read") if at.field else ("il n'est pas lu", "it is not read")
 
 
 def fill(text: str, **values: str | int) -> str:

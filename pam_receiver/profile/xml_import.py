@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from pam_receiver.profile import base as hl7
+from pam_receiver.profile.lines import SEGMENT_NAME
 from pam_receiver.profile.model import FieldRule, Place, Profile, Usage, ValuePlan
 from pam_receiver.profile.source import ProfileError
 from pam_receiver.profile.xml_keys import (
@@ -31,7 +32,6 @@ _MOST_FIELDS: Final = 99  # the numbers of a place have two digits
 _DEFAULT_LENGTH: Final = 3  # of a component whose length nobody filled in, in files of message workbenches
 _CHARSET: Final = Place("MSH", 18)  # judged when the message is read
 _SEPARATORS: Final = (Place("MSH", 1), Place("MSH", 2))  # without them no message is read
-_SEGMENT: Final = re.compile(r"[A-Z][A-Z0-9]{2}", re.ASCII)
 _LENGTH: Final = re.compile(r"(?:\d+ ?(?:\.\.|-) ?)?(\d{1,9})", re.ASCII)  # HL7 v2.7 writes 1..20
 
 
@@ -80,7 +80,7 @@ def _choose(file: XmlProfile, name: str, base: Profile, made: Overlay) -> list[D
                 name,
                 key,
                 f"{base.name} does not accept this event: take another profile as base",
-                f"{base.name} n'accepte pas cet événement : prenez un autre profil comme base",
+                f"{base.name} n'accepte pas cet événement : prendre un autre profil comme base",
             )
         elif each.event in chosen:
             raise ProfileError(name, key, "the same event is described twice", "le même événement est décrit deux fois")
@@ -166,7 +166,7 @@ class _Import:
         usage = self._segment_usage(name, occurrences)
         if below is None and usage == "X":
             return  # it has no place in the structure: nothing to forbid
-        if below is None and (not anchor or not _SEGMENT.fullmatch(name)):
+        if below is None and (not anchor or not SEGMENT_NAME.fullmatch(name)):
             made.remark(Kind.NO_PLACE, name or "?", f"Usage={quote(node.usage)}")
             made.flush()
             return

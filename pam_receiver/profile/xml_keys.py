@@ -60,6 +60,10 @@ class Overlay:
         self.remark(Kind.LAXER, f"{place} {said}")
         self._comments.append(f"# {place} {said}")
 
+    def contradict(self, place: str, before: object, now: object) -> None:
+        """Note that the file forbids what the profile below it requires at ``place``."""
+        self.remark(Kind.FORBIDDEN, place, f"({before} → {now})")
+
     def write(self, table: str, head: Keys, keys: Keys, event: str) -> None:
         """Write a line of ``table`` when ``keys`` say anything, under the comments made since the line before."""
         if self._comments or keys:
@@ -86,7 +90,7 @@ def usage_keys(made: Overlay, at: str, usage: str, node: Node, below: Below) -> 
         target = Usage(letter)
         if below is not None and below.usage is target and below.when == (condition,):
             return {}
-        _remark_laxer(made, at, target, below)
+        _remark_usage(made, at, target, below)
         return {"usage": quote(letter), "when": f"[{_show(condition)}]"}
     if letter in _IN_WORDS:
         said = f"Usage={quote(usage)} {node.predicate}".rstrip()
@@ -106,11 +110,13 @@ def usage_keys(made: Overlay, at: str, usage: str, node: Node, below: Below) -> 
         return {}
     if below is not None and below.usage is target:
         return {}
-    _remark_laxer(made, at, target, below)
+    _remark_usage(made, at, target, below)
     return {"usage": quote(target.value)}
 
 
-def _remark_laxer(made: Overlay, at: str, target: Usage, below: Below) -> None:
+def _remark_usage(made: Overlay, at: str, target: Usage, below: Below) -> None:
+    if below is not None and below.usage is Usage.R and target is Usage.X:
+        made.contradict(at, below.usage, target)
     if below is not None and below.usage in _CHECKED and target not in (Usage.R, Usage.X):
         made.compare(at, below.usage, target)
 

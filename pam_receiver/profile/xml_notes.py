@@ -8,12 +8,13 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Final
 
-_MOST_PLACES: Final = 12  # named in a note; the file names them all
+_MOST_PLACES: Final = 12  # named in a note; the overlay names them all, at their places
 
 
 class Kind(StrEnum):
     """Why a note is made, in the order in which notes are told."""
 
+    FORBIDDEN = "forbidden"
     SAME = "same"
     VERSION = "version"
     OTHER = "other"
@@ -41,12 +42,16 @@ class Kind(StrEnum):
 
 NOTES: Final[Mapping[Kind, tuple[str, str]]] = MappingProxyType(
     {
+        Kind.FORBIDDEN: (
+            "À trancher d'abord : le fichier interdit (X), et {base} exige (R) ; l'envoyer fera un constat : {places}.",
+            "To be settled first: the file forbids (X) and {base} requires (R); to send it makes a finding: {places}.",
+        ),
         Kind.SAME: (
             "Le fichier ne dit rien d'autre que {base} : la surcouche est vide.",
             "The file says nothing else than {base}: the overlay is empty.",
         ),
         Kind.VERSION: (
-            "Le fichier est écrit pour HL7 {places}, le récepteur juge selon HL7 v2.5 : relisez types et champs.",
+            "Le fichier est écrit pour HL7 {places}, le récepteur juge selon HL7 v2.5 : relire types et champs.",
             "The file is written for HL7 {places}, the receiver judges by HL7 v2.5: read types and fields again.",
         ),
         Kind.OTHER: (
@@ -94,7 +99,7 @@ NOTES: Final[Mapping[Kind, tuple[str, str]]] = MappingProxyType(
             "Condition written in words, not checked; C is taken as RE, CE as O: {places}.",
         ),
         Kind.CONDITION_KEPT: (
-            "Même usage conditionnel que {base}, dont la condition est gardée ; comparez : {places}.",
+            "Même usage conditionnel que {base}, dont la condition est gardée ; comparer : {places}.",
             "Same conditional usage as {base}, whose condition is kept; compare: {places}.",
         ),
         Kind.BACKWARD: (
@@ -141,15 +146,17 @@ def say_notes(found: Mapping[Kind, Sequence[str]], base: str) -> tuple[tuple[str
     """Return the notes of ``found`` (kind → places), French and English, in the order of the kinds."""
     return tuple(
         (
-            NOTES[kind][0].format(places=_list(found[kind]), base=base),
-            NOTES[kind][1].format(places=_list(found[kind]), base=base),
+            NOTES[kind][0].format(places=_list(kind, found[kind]), base=base),
+            NOTES[kind][1].format(places=_list(kind, found[kind]), base=base),
         )
         for kind in Kind
         if kind in found
     )
 
 
-def _list(places: Sequence[str]) -> str:
+def _list(kind: Kind, places: Sequence[str]) -> str:
     named = sorted(dict.fromkeys(places), key=lambda place: "." in place.partition(" ")[0])  # parts last
+    if kind is Kind.FORBIDDEN:
+        return ", ".join(named)  # each of them has to be looked at
     rest = len(named) - _MOST_PLACES
     return ", ".join(named[:_MOST_PLACES]) + (f" … (+{rest})" if rest > 0 else "")

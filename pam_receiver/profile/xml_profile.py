@@ -9,6 +9,7 @@ from typing import Final
 from xml.etree import ElementTree as ET
 
 from pam_receiver.profile.source import ProfileError
+from pam_receiver.reasons import say_xml_error
 
 MAX_BYTES: Final = 8 << 20  # a whole profile of ADT^A01 with all its parts takes some 500 kB
 MAX_ELEMENTS: Final = 200_000
@@ -84,7 +85,7 @@ class _Builder(ET.TreeBuilder):
             self._file,
             "DOCTYPE",
             "not accepted, nor are entities: take this line out of the file",
-            "refusé, comme les entités : retirez cette ligne du fichier",
+            "refusé, comme les entités : retirer cette ligne du fichier",
         )
 
     def start(self, tag: str, attrs: dict[str, str], /) -> ET.Element:
@@ -134,7 +135,7 @@ def one_line(text: str) -> str:
 def _parse(data: bytes, file: str) -> ET.Element:
     if len(data) > MAX_BYTES:
         raise ProfileError(file, "XML", f"larger than {MAX_BYTES >> 20} MiB", f"plus de {MAX_BYTES >> 20} Mio")
-    parser = ET.XMLParser(target=_Builder(file))  # without a DOCTYPE there is no entity to expand
+    parser = ET.XMLParser(target=_Builder(file))  # without a DOCTYPE there is no entity to expand  # nosec B314
     try:
         parser.feed(data)
         root: ET.Element = parser.close()

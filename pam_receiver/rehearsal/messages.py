@@ -48,6 +48,7 @@ class Tally:
     def __init__(self) -> None:
         self.messages = 0
         self.rehearsed = 0
+        self.without_text = 0
         self._begins_at: datetime | None = None
         self._ends_at: datetime | None = None
         self._answers: _Groups = {}
@@ -95,6 +96,7 @@ class Tally:
             findings=tuple(findings),
             identities=identities,
             drift=_answer_changes(self._drift),
+            without_text=self.without_text,
         )
 
 

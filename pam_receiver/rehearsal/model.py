@@ -88,7 +88,8 @@ class Rehearsal:
     """What would differ. ``messages``: of the journal; ``rehearsed``: those of them that were compared.
 
     ``drift``: messages that the journal says were answered ``before``, and the settings in force answer ``after``;
-    empty when that itself is what was compared.
+    empty when that itself is what was compared. ``without_text``: messages that could not be taken again, their text
+    being pruned or erased.
     """
 
     messages: int
@@ -99,6 +100,7 @@ class Rehearsal:
     findings: tuple[FindingChange, ...]
     identities: IdentityChanges | None
     drift: tuple[AnswerChange, ...]
+    without_text: int = 0
 
     @property
     def differs(self) -> bool:

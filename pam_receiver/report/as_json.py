@@ -26,6 +26,7 @@ def summary_json(summary: Summary, lang: Lang, *, at: datetime) -> dict[str, obj
         ],
         "profiles": [{"profile": name, "messages": count} for name, count in summary.profiles],
         "senders": [{"sender": name, "messages": count} for name, count in summary.senders],
+        "sources": [{"source": name or None, "messages": count} for name, count in summary.sources],
         "fix_first": [_fix_json(fix) for fix in summary.fixes],
         "findings": [_group_json(group, lang) for group in summary.groups],
         "findings_not_listed": summary.more_groups,

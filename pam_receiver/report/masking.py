@@ -3,12 +3,14 @@
 import re
 import unicodedata
 from collections.abc import Collection
+from functools import cache
 from typing import Final
 
 from pam_receiver.finding import Location
 from pam_receiver.hl7.er7 import Unreadable, parse_message
 from pam_receiver.hl7.message import Message, Segment
 from pam_receiver.hl7.separators import Separators
+from pam_receiver.profile.base import read_table
 
 _LONGEST: Final = 120  # signs of a value that are shown
 _SHORTEST_WORD: Final = 3  # of a person's data; two letters stand in every name of a file
@@ -19,6 +21,7 @@ _IDENTIFIERS: Final = frozenset({("PID", 3), ("PID", 18), ("PID", 21), *(("MRG",
 
 # Words of the standards tell nothing of a person, and what is wrong with them shows only when they can be read.
 _EVENT: Final = re.compile(r"ADT|ACK|[A-Z]\d\d|(?:ADT|ORU|ORM|SIU)_[A-Z]\d\d")  # HL7 v2.5 tables 0076, 0003, 0354
+_STRUCTURE: Final = re.compile(r"([A-Z]{3})_[A-Z]\d\d")  # HL7 v2.5 table 0354
 _WORDS: Final = frozenset(
     """
     VIDE PROV VALI DOUB DESA DPOT DOUA COLP COLV FILI CACH ANOM IDVER RECD IDRA USUR HOMD HOMA INVA FICT DOUT
@@ -74,8 +77,27 @@ def mask_value(value: str, at: Location, separators: Separators) -> str:
     if at.segment == "MSH" and at.field is not None and at.field <= 2:
         return shorten(value)
     is_personal = (at.segment, at.field) in _NAMES_AND_ADDRESSES
+    is_type = (at.segment, at.field) == ("MSH", 9)
     parts = re.split(f"([{re.escape(signs)}])", value) if signs else [value]
-    return shorten("".join(part if _may_show(part, is_personal=is_personal) else mask(part) for part in parts))
+    return shorten(
+        "".join(
+            part if _may_show(part, is_personal=is_personal) or (is_type and _is_type(part)) else mask(part)
+            for part in parts
+        )
+    )
+
+
+def _is_type(part: str) -> bool:
+    """Whether it is a type or a structure of messages: in a header out of step MSH-9 may hold anybody's name."""
+    found = _STRUCTURE.fullmatch(part)
+    return (found[1] if found else part) in _message_types()
+
+
+@cache
+def _message_types() -> Collection[str]:
+    table = read_table("0076")
+    assert table is not None
+    return table.values.keys()
 
 
 def _may_show(part: str, *, is_personal: bool) -> bool:

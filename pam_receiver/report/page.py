@@ -46,6 +46,7 @@ def render_page(summary: Summary, *, subjects: Sequence[str], at: datetime, lang
         event_names={key.removeprefix("event."): words.word(key, lang) for key in words.WORDS if key[:6] == "event."},
         w=lambda key, **values: words.word(key, lang, **{name: _shown(each, lang) for name, each in values.items()}),
         n=number,
+        t=partial(words.typeset, lang=lang),
         share=lambda part: words.share(part, summary.messages, lang),
     )
 

@@ -77,8 +77,9 @@ class Trouble:
 class Summary:
     """All that was found. ``unreadable`` counts the pieces that are no message and the messages that cannot be read.
 
-    ``first_sent`` and ``last_sent``: the days of MSH-7, ``YYYY-MM-DD`` or ``""``. ``troubles`` are the first ones,
-    ``more_troubles`` how many are not among them; ``more_groups`` likewise counts findings.
+    ``sources`` are those of the settings, ``""`` for messages of none. ``first_sent`` and ``last_sent``: the days of
+    MSH-7, ``YYYY-MM-DD`` or ``""``. ``troubles`` are the first ones, ``more_troubles`` how many are not among them;
+    ``more_groups`` likewise counts findings.
     """
 
     files: int
@@ -89,6 +90,7 @@ class Summary:
     events: tuple[EventCount, ...]
     profiles: tuple[tuple[str, int], ...]
     senders: tuple[tuple[str, int], ...]
+    sources: tuple[tuple[str, int], ...]
     first_sent: str
     last_sent: str
     groups: tuple[Group, ...]

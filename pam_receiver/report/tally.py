@@ -10,6 +10,7 @@ from pam_receiver.finding import Finding, Location, Severity
 from pam_receiver.hl7.ack import AckCode
 from pam_receiver.ids import safe_control_id
 from pam_receiver.profile.load import ProfileSet
+from pam_receiver.profile.rules import FIELD_BEYOND_SEGMENT
 from pam_receiver.report.entry import Entry
 from pam_receiver.report.masking import (
     mask_name,
@@ -30,6 +31,8 @@ _MOST_SENDERS: Final = 50
 _EVENT: Final = re.compile(r"[A-Z]\d\d")  # anything else in MSH-9.2 may be a name, in a header that is out of step
 _DAY: Final = re.compile(rb"((?:19|20)\d\d)(\d\d)(\d\d)")
 _SEVERITIES: Final = (Severity.E, Severity.W, Severity.I)
+# The last field of the segment at fault stands in the sentence; the example of the rule is that of another segment.
+_TOLD_BY_SENTENCE: Final = frozenset({FIELD_BEYOND_SEGMENT.id})
 
 _Key = tuple[str, Location | None, Severity]
 
@@ -60,6 +63,7 @@ class Tally:
         self._acks: Counter[tuple[str, str]] = Counter()  # (event, column of EventCount)
         self._profiles: Counter[str] = Counter()
         self._senders: Counter[str] = Counter()
+        self._sources: Counter[str] = Counter()
         self._days: tuple[str, str] = ("", "")
         self._severities: Counter[Severity] = Counter()
         self._counted: dict[_Key, _Counted] = {}
@@ -87,6 +91,7 @@ class Tally:
         checked = entry.checked
         event = checked.event if _EVENT.fullmatch(checked.event) else ""
         self._acks[event, _column_of(checked)] += 1
+        self._sources[checked.source] += 1
         if checked.profile:
             self._profiles[checked.profile] += 1
             self._add_header(entry.raw)
@@ -163,6 +168,7 @@ class Tally:
             events=self._events(),
             profiles=tuple(_by_number(self._profiles)),
             senders=tuple(_by_number(self._senders)),
+            sources=tuple(_by_number(self._sources)),
             first_sent=self._days[0],
             last_sent=self._days[1],
             groups=tuple(groups),
@@ -185,7 +191,7 @@ class Tally:
             fr=first.fr,
             en=first.en,
             spec=first.spec,
-            right_form=rule.example if rule is not None else "",
+            right_form=rule.example if rule is not None and rule.id not in _TOLD_BY_SENTENCE else "",
             count=counted.count,
             messages=counted.messages,
             examples=tuple(counted.examples),

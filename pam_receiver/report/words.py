@@ -1,5 +1,6 @@
 """What the report says to people, in French and in English."""
 
+import re
 from collections.abc import Mapping
 from datetime import date, datetime
 from typing import Final
@@ -22,7 +23,7 @@ WORDS: Final[Mapping[str, tuple[str, str]]] = {  # key: (fr, en)
         "Patient data is masked: in the examples, X and x stand for letters, 9 for digits.",
     ),
     "unmasked": (
-        "Ce rapport contient des données de patient : ne le transmettez pas tel quel.",
+        "Ce rapport contient des données de patient : ne pas le transmettre tel quel.",
         "This report holds patient data: do not pass it on as it is.",
     ),
     # ------------------------------------------------------------------------------------------------ in brief
@@ -77,13 +78,16 @@ WORDS: Final[Mapping[str, tuple[str, str]]] = {  # key: (fr, en)
     # ------------------------------------------------------------------------------------------------ tables
     "by-event": ("Par événement", "By event"),
     "event": ("Événement", "Event"),
-    "event.none": ("(aucun)", "(none)"),
+    "event.none": ("(aucun ou illisible)", "(none or unreadable)"),
     "messages": ("Messages", "Messages"),
     "share": ("Part", "Share"),
     "all": ("Tous", "All"),
     "by-profile": ("Par profil", "By profile"),
     "no-profile": ("aucun : refusé avant", "none: refused before"),
     "by-sender": ("Par émetteur", "By sender"),
+    "by-source": ("Par source des réglages", "By source of the settings"),
+    "source": ("Source", "Source"),
+    "no-source": ("(aucune : réglages généraux)", "(none: general settings)"),
     "findings": ("Constats par règle et par champ", "Findings by rule and field"),
     "findings.none": ("Aucun constat.", "No finding."),
     "findings.lead": (
@@ -189,10 +193,24 @@ WORDS: Final[Mapping[str, tuple[str, str]]] = {  # key: (fr, en)
 }
 
 
+_WIDE: Final = re.compile("(«) | ([:»])")
+_THIN: Final = re.compile(" ([;?!])")
+
+
 def word(key: str, lang: Lang, /, **values: object) -> str:
     """Return the words ``key`` in ``lang``, with ``values`` filled in. KeyError for a key that does not exist."""
-    sentence = WORDS[key][0 if lang == "fr" else 1]
+    sentence = typeset(WORDS[key][0 if lang == "fr" else 1], lang)
     return sentence.format(**values) if values else sentence
+
+
+def typeset(sentence: str, lang: Lang) -> str:
+    """Return a sentence in which no line of French begins with one of ``: ; ? ! »`` or ends with ``«``.
+
+    The sentences stand in the code with common spaces, which a terminal can show and a script can look for.
+    """
+    if lang == "en":
+        return sentence
+    return _THIN.sub("\u202f\\1", _WIDE.sub("\\1\u00a0\\2", sentence))
 
 
 def number(value: int, lang: Lang) -> str:

@@ -1,5 +1,6 @@
 """The only part that knows a database: SQLAlchemy Core on SQLite or PostgreSQL. Rows never leave it."""
 
+from pam_receiver.store.alerts import AlertState, AlertView
 from pam_receiver.store.audit import Actor, AuditEvent
 from pam_receiver.store.errors import (
     Reason,
@@ -10,7 +11,6 @@ from pam_receiver.store.errors import (
     StoreUnavailable,
 )
 from pam_receiver.store.queries import (
-    AlertView,
     FullMessageView,
     IdentityView,
     JournalEntry,
@@ -23,6 +23,7 @@ from pam_receiver.store.transaction import InForce, MessageRecord, Receipt, Stor
 
 __all__ = [
     "Actor",
+    "AlertState",
     "AlertView",
     "AuditEvent",
     "FullMessageView",

@@ -6,6 +6,7 @@ import sqlite3
 import struct
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -114,7 +115,13 @@ def _open_sqlite(path: Path, *, read_only: bool, lock_timeout_s: float) -> Engin
 
     def connect() -> sqlite3.Connection:
         # isolation_level=None: the driver begins nothing by itself, we do
-        return sqlite3.connect(uri, uri=True, timeout=lock_timeout_s, isolation_level=None, check_same_thread=False)
+        made = sqlite3.connect(uri, uri=True, timeout=lock_timeout_s, isolation_level=None, check_same_thread=False)
+        if not read_only and not os.access(path, os.W_OK, effective_ids=True):
+            # SQLite has opened it all the same, begins whatever we ask, and would refuse to write for as long as this
+            # connection lasts, even when the file may be written again.
+            made.close()
+            raise _read_only_error()
+        return made
 
     engine = create_engine(
         "sqlite://",
@@ -125,7 +132,9 @@ def _open_sqlite(path: Path, *, read_only: bool, lock_timeout_s: float) -> Engin
         hide_parameters=True,
         json_serializer=to_json_text,
     )
-    pragmas = ["foreign_keys=ON", "synchronous=FULL", "query_only=ON" if read_only else "journal_mode=WAL"]
+    pragmas = ["foreign_keys=ON", "synchronous=FULL"]
+    # secure_delete: what is erased, replaced or moved leaves no byte behind in the pages
+    pragmas += ["query_only=ON"] if read_only else ["journal_mode=WAL", "secure_delete=ON"]
     begin = "BEGIN" if read_only else "BEGIN IMMEDIATE"
 
     @event.listens_for(engine, "connect")
@@ -135,9 +144,11 @@ def _open_sqlite(path: Path, *, read_only: bool, lock_timeout_s: float) -> Engin
         entry.info["file"] = _file_of(path)
 
     @event.listens_for(engine, "checkout")
-    def check_file(_connection: sqlite3.Connection, entry: ConnectionPoolEntry, _proxy: object) -> None:
+    def check_file(connection: sqlite3.Connection, entry: ConnectionPoolEntry, _proxy: object) -> None:
         # A file that was moved away or replaced takes our commits with it: connect again, or fail.
         if entry.info.get("file") != _file_of(path):
+            if not read_only:
+                _bring_home(connection)
             raise DisconnectionError
 
     @event.listens_for(engine, "begin")
@@ -145,6 +156,22 @@ def _open_sqlite(path: Path, *, read_only: bool, lock_timeout_s: float) -> Engin
         connection.exec_driver_sql(connection.get_execution_options().get(_BEGIN, begin))
 
     return engine
+
+
+def _bring_home(connection: sqlite3.Connection) -> None:
+    """Write what stands in the file ``-wal`` into the database that it belongs to, wherever that was moved.
+
+    SQLite would leave it at its old place, and mix it into the next database that comes to stand there.
+    """
+    with suppress(sqlite3.Error):  # a disk that is full, say: then as SQLite does
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+
+
+def _read_only_error() -> sqlite3.OperationalError:
+    """The error that SQLite itself would give, but only at the first write."""
+    error = sqlite3.OperationalError()
+    error.sqlite_errorcode, error.sqlite_errorname = sqlite3.SQLITE_READONLY, "SQLITE_READONLY"
+    return error
 
 
 def _file_of(path: Path) -> tuple[int, int] | None:

@@ -4,7 +4,7 @@ Each one reads a single moment of the store, and raises StoreUnavailable or Sche
 """
 
 from collections.abc import Collection, Generator, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Final
 
@@ -15,8 +15,20 @@ from pam_receiver.identity.model import Difference, Identity
 from pam_receiver.identity.status import IdentityStatus
 from pam_receiver.store.reads import read_identities, reads_of
 from pam_receiver.store.rows import AnyRow, difference_from_json, finding_from_json, identity_from_json
-from pam_receiver.store.schema import HEAD, alert, identity, identity_version, message
+from pam_receiver.store.schema import HEAD, alert, identity, identity_version, message, tombstone
+from pam_receiver.store.sealing import Sealed, Sealing
 from pam_receiver.store.transaction import Store
+
+
+@dataclass(frozen=True, slots=True)
+class Tombstone:
+    """What is left of an identity that was erased: when, by whom, why, and how many versions and messages went."""
+
+    at: datetime
+    by: str
+    reason: str
+    versions: int
+    messages: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,12 +36,14 @@ class IdentityView:
     """An identity and where it stands among merges. Its history has as many versions as its number says.
 
     ``merged_into``: the id of the last survivor, at the end of the chain. ``absorbed``: the ids of the identities
-    merged into this one, directly or through another.
+    merged into this one, directly or through another. ``erased``: by legal demand; it holds no value then, and is found
+    by its id alone.
     """
 
     identity: Identity
     merged_into: str | None
     absorbed: tuple[str, ...]
+    erased: Tombstone | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,20 +86,26 @@ class TouchedIdentity:
 
 @dataclass(frozen=True, slots=True)
 class FullMessageView:
-    """One message with all that is kept of it. ``encoding``: the codec it was read with, ``""`` when it was not."""
+    """One message with all that is kept of it. ``encoding``: the codec it was read with, ``""`` when it was not.
+
+    ``erased_at``: ``raw`` is empty since, pruned or erased; ``None``: it is there.
+    """
 
     line: MessageView
-    raw: bytes
+    raw: bytes = field(repr=False)
     ack: bytes
     encoding: str
     identities: tuple[TouchedIdentity, ...]
+    erased_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class JournalEntry:
     """One message of the journal as it came in, and its answer. ``rules``: (rule, severity) of each finding.
 
-    ``port``: ours, by which it came in; ``None`` when it was kept before that was known.
+    ``port``: ours, by which it came in; ``None`` when it was kept before that was known. ``erased_at``: as of
+    :class:`FullMessageView`. ``action``: what an operator did, of which ``raw`` holds the words; ``None``: a message.
+    ``in_force``: the id of what decided, ``None`` as for ``port``. ``repeat_of``: as of :class:`MessageView`.
     """
 
     id: str
@@ -95,17 +115,10 @@ class JournalEntry:
     ack_code: str
     rules: tuple[tuple[str, str], ...]
     port: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class AlertView:
-    """Something that a person should look at."""
-
-    id: int
-    at: datetime
-    message_id: str
-    identity_id: str | None
-    finding: Finding
+    erased_at: datetime | None = None
+    action: str | None = None
+    in_force: str | None = None
+    repeat_of: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +179,14 @@ def find_identity(store: Store, identity_id: str) -> IdentityView | None:
     """Return the identity of this id."""
     with store.read() as connection:
         family = _family_of(connection, [identity_id])
-    return view_of(family[identity_id], family) if identity_id in family else None
+        if identity_id not in family:
+            return None
+        row = connection.execute(_TOMBSTONE.where(tombstone.c.identity_id == identity_id)).first()
+    erased = Tombstone(row.at, row.by, row.reason, row.versions, row.messages) if row is not None else None
+    return replace(view_of(family[identity_id], family), erased=erased)
+
+
+_TOMBSTONE: Final = select(tombstone)
 
 
 def list_identities(store: Store, *, limit: int = 100) -> tuple[IdentityView, ...]:
@@ -277,6 +297,12 @@ _LINE: Final = (
 )
 
 
+def find_last_message_id(store: Store) -> str:
+    """Return the greatest id of the journal, that of the last message; ``""`` when there is none."""
+    with store.read() as connection:
+        return connection.execute(select(func.max(message.c.id))).scalar() or ""
+
+
 def list_messages(
     store: Store, *, ack: str | None = None, limit: int = 50, before_id: str | None = None
 ) -> tuple[MessageView, ...]:
@@ -295,17 +321,18 @@ def _journal(ack: str | None, before_id: str | None) -> Select[Any]:  # Any: as 
     return statement
 
 
-def read_journal(store: Store, *, page: int = 250) -> Generator[tuple[JournalEntry, ...], None, None]:
-    """Read the whole journal, oldest first, ``page`` messages at a time, all of it as it is at one moment.
+def read_journal(store: Store, *, page: int = 250, after: str = "") -> Generator[tuple[JournalEntry, ...], None, None]:
+    """Read the journal, oldest first, ``page`` messages at a time, all of it as it is at one moment.
 
-    What comes in meanwhile is not in it. Close it when leaving it before its end.
+    ``after``: only what comes after the message of this id. What comes in meanwhile is not in it. Close it when leaving
+    it before its end.
     """
     with store.read() as connection:
         if connection.dialect.name == "postgresql":  # whoever reads works on each page; the server shall wait for it
             connection.execute(text("SET LOCAL idle_in_transaction_session_timeout = '15min'"))
-        last = ""
+        last = after
         while rows := connection.execute(_FORWARD.where(message.c.id > last).limit(page)).all():
-            yield tuple(_read_entry(row) for row in rows)
+            yield tuple(_read_entry(row, store.sealing) for row in rows)
             last = rows[-1].id
 
 
@@ -314,15 +341,33 @@ _FORWARD: Final[Select[Any]] = select(
     message.c.received_at,
     message.c.peer,
     message.c.raw,
+    message.c.key_id,
     message.c.ack_code,
     message.c.findings,
     message.c.port,
+    message.c.erased_at,
+    message.c.action,
+    message.c.in_force,
+    message.c.repeat_of,
 ).order_by(message.c.id)
 
 
-def _read_entry(row: AnyRow) -> JournalEntry:
+def _read_entry(row: AnyRow, sealing: Sealing) -> JournalEntry:
     rules = tuple((each["rule"], each["severity"]) for each in row.findings)
-    return JournalEntry(row.id, row.received_at, row.peer, row.raw, row.ack_code, rules, row.port)
+    raw = sealing.open(row.id, Sealed(row.raw, row.key_id))
+    return JournalEntry(
+        id=row.id,
+        received_at=row.received_at,
+        peer=row.peer,
+        raw=raw,
+        ack_code=row.ack_code,
+        rules=rules,
+        port=row.port,
+        erased_at=row.erased_at,
+        action=row.action,
+        in_force=row.in_force,
+        repeat_of=row.repeat_of,
+    )
 
 
 def find_messages(store: Store, start: str, *, limit: int = 2) -> tuple[FullMessageView, ...]:
@@ -331,10 +376,12 @@ def find_messages(store: Store, start: str, *, limit: int = 2) -> tuple[FullMess
         return ()
     with store.read() as connection:
         rows = connection.execute(_STARTING.where(*_begins(start)).limit(limit)).all()
-        return tuple(_read_message(connection, row) for row in rows)
+        return tuple(_read_message(connection, row, store.sealing) for row in rows)
 
 
-_STARTING: Final[Select[Any]] = select(*_LINE, message.c.raw, message.c.ack, message.c.encoding).order_by(message.c.id)
+_STARTING: Final[Select[Any]] = select(
+    *_LINE, message.c.raw, message.c.key_id, message.c.ack, message.c.encoding, message.c.erased_at
+).order_by(message.c.id)
 _TOUCHED: Final = select(identity_version.c.identity_id, identity_version.c.number).order_by(
     identity_version.c.identity_id, identity_version.c.number
 )
@@ -345,10 +392,11 @@ def _begins(start: str) -> tuple[Any, Any]:  # Any: two conditions on a column w
     return (message.c.id >= start, message.c.id <= start + "~")
 
 
-def _read_message(connection: Connection, row: AnyRow) -> FullMessageView:
+def _read_message(connection: Connection, row: AnyRow, sealing: Sealing) -> FullMessageView:
     touched = connection.execute(_TOUCHED.where(identity_version.c.message_id == row.id))
     identities = tuple(TouchedIdentity(each.identity_id, each.number) for each in touched)
-    return FullMessageView(_read_line(row), row.raw, row.ack, row.encoding, identities)
+    raw = sealing.open(row.id, Sealed(row.raw, row.key_id))
+    return FullMessageView(_read_line(row), raw, row.ack, row.encoding, identities, row.erased_at)
 
 
 def _read_line(row: AnyRow) -> MessageView:
@@ -364,18 +412,6 @@ def _read_line(row: AnyRow) -> MessageView:
         repeat_of=row.repeat_of,
         findings=tuple(finding_from_json(each) for each in row.findings),
     )
-
-
-def list_alerts(store: Store, *, limit: int = 50) -> tuple[AlertView, ...]:
-    """Return the last ``limit`` alerts, the newest first."""
-    with store.read() as connection:
-        rows = connection.execute(_ALERTS.limit(limit)).all()
-    return tuple(
-        AlertView(row.id, row.at, row.message_id, row.identity_id, finding_from_json(row.finding)) for row in rows
-    )
-
-
-_ALERTS: Final = select(alert).order_by(alert.c.id.desc())
 
 
 def read_statistics(store: Store) -> Statistics:

@@ -65,6 +65,7 @@ def identity_values(identity: Identity) -> Values:
         **{name: getattr(traits, name) for name in TRAIT_NAMES},
         "used_family_name": identity.used_family_name,
         "used_given_name": identity.used_given_name,
+        "dated_at": identity.dated_at,
     }
 
 
@@ -83,6 +84,7 @@ def read_identity(row: AnyRow, identifiers: Sequence[AnyRow], ended: Sequence[An
         used_given_name=row.used_given_name,
         identifiers=tuple(_read_identifier(each) for each in identifiers),
         ended_ins=tuple(EndedIns(Ins(each.matricule, each.oid), each.at, EndReason(each.reason)) for each in ended),
+        dated_at=row.dated_at,
     )
 
 
@@ -142,11 +144,13 @@ def snapshot_json(identity: Identity) -> Json:
     ended = [
         {"ins": ins_json(each.ins), "at": each.at.isoformat(), "reason": each.reason} for each in identity.ended_ins
     ]
-    return {**identity_json(identity), "ended_ins": ended}
+    dated_at = identity.dated_at.isoformat() if identity.dated_at is not None else None
+    return {**identity_json(identity), "ended_ins": ended, "dated_at": dated_at}
 
 
 def identity_from_json(found: Json) -> Identity:
     """Return the identity that :func:`snapshot_json` made a JSON value of."""
+    dated_at = found.get("dated_at")  # not in those of revision 0001
     return Identity(
         id=found["id"],
         active=found["active"],
@@ -163,6 +167,7 @@ def identity_from_json(found: Json) -> Identity:
             EndedIns(_ins_from_json(each["ins"]), datetime.fromisoformat(each["at"]), EndReason(each["reason"]))
             for each in found["ended_ins"]
         ),
+        dated_at=datetime.fromisoformat(dated_at) if dated_at else None,
     )
 
 

@@ -109,6 +109,18 @@ message: Final = Table(
     Column("erased_at", UtcTime),  # raw is empty since; null: it is there
     Index("ix_message_ack_code_id", "ack_code", "id"),
     Index(
+        "ix_message_replay_of",
+        "replay_of",
+        sqlite_where=text("replay_of IS NOT NULL"),
+        postgresql_where=text("replay_of IS NOT NULL"),
+    ),
+    Index(
+        "ix_message_prunable",  # by age, those whose text is there: what was pruned is not looked at again
+        "received_at",
+        sqlite_where=text("erased_at IS NULL AND action IS NULL"),
+        postgresql_where=text("erased_at IS NULL AND action IS NULL"),
+    ),
+    Index(
         "ix_message_accepted",  # the receipts: what a repeat is recognised by
         "repeat_key",
         "id",
@@ -264,6 +276,13 @@ token: Final = Table(
     Column("created_by", Text, nullable=False),
     Column("expires_at", UtcTime),
     Column("revoked_at", UtcTime),
+    Index(  # the trail tells by name who acted
+        "uq_token_name",
+        "name",
+        unique=True,
+        sqlite_where=text("revoked_at IS NULL"),
+        postgresql_where=text("revoked_at IS NULL"),
+    ),
 )
 
 # What later folds of the journal start from: all identities as they were after the message up_to.

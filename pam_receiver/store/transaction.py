@@ -6,13 +6,14 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final, TypeVar
 
-from sqlalchemy import Connection, Delete, Insert, Table, Update, bindparam, delete, insert, update
+from sqlalchemy import Connection, Delete, Insert, Table, Update, bindparam, delete, insert, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from pam_receiver.finding import Finding
 from pam_receiver.identity.as_json import difference_json
 from pam_receiver.identity.known import Known
 from pam_receiver.identity.model import Alert, Change, Identity, MergeLink, SeenAuthority
+from pam_receiver.store import tokens
 from pam_receiver.store.audit import AuditEvent, append
 from pam_receiver.store.engine import FileLock, Target, check_revision, is_at_head, open_engine, read_url, reading
 from pam_receiver.store.errors import StoreConflict, translated
@@ -43,6 +44,7 @@ from pam_receiver.store.schema import (
     sender_authority,
 )
 from pam_receiver.store.schema import in_force as table_in_force
+from pam_receiver.store.sealing import InClear, Sealing
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +62,8 @@ class MessageRecord:
     """One message to journal. ``id``: a UUID text that sorts by time. ``event``: ``""`` when it could not be read.
 
     ``repeat_key``: SHA-256 of sender and control id, ``b""`` without a control id. ``repeat_of``: the id of the
-    accepted message that this one repeats.
+    accepted message that this one repeats. ``replay_of``: that of the refused one that is taken again. ``action``: the
+    name of an operator's act, of which ``raw`` holds the words; ``None`` for a message that came in.
     """
 
     id: str
@@ -79,6 +82,8 @@ class MessageRecord:
     repeat_of: str | None = None
     encoding: str = ""
     port: int | None = None
+    replay_of: str | None = None
+    action: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,21 +104,27 @@ class Store:
     Nothing connects before the first use.
     """
 
-    def __init__(self, target: Target, *, read_only: bool, lock_timeout_s: float) -> None:
+    def __init__(self, target: Target, *, read_only: bool, lock_timeout_s: float, sealing: Sealing) -> None:
         self.name: Final = target.name
+        self.sealing: Final = sealing
         self._target = target
         self._engine = open_engine(target, read_only=read_only, lock_timeout_s=lock_timeout_s)
         self._reader = reading(self._engine)
         self._lock: FileLock | None = None
 
     @classmethod
-    def open(cls, url: str, *, read_only: bool = False, lock_timeout_s: float = 5.0) -> "Store":
+    def open(
+        cls, url: str, *, read_only: bool = False, lock_timeout_s: float = 5.0, sealing: Sealing | None = None
+    ) -> "Store":
         """Return the store at ``url``; it never creates a database nor changes its tables.
+
+        ``sealing``: the keys; without any the journal is written in clear, and what is encrypted cannot be read.
 
         Raises:
             StoreSettingError: the URL names no database.
         """
-        return cls(read_url(url), read_only=read_only, lock_timeout_s=lock_timeout_s)
+        keys = sealing or InClear()
+        return cls(read_url(url), read_only=read_only, lock_timeout_s=lock_timeout_s, sealing=keys)
 
     def lock_for_serving(self) -> None:
         """Take the right to be the only daemon on an SQLite file, until :meth:`close`; several may share a server.
@@ -136,7 +147,7 @@ class Store:
         with translated(self.name):
             with self._engine.begin() as connection:
                 kept = connection.info  # of this connection to the database, for as long as it lasts
-                transaction = Transaction(connection, self.name, in_force=kept.get(_IN_FORCE))
+                transaction = Transaction(connection, self.name, self.sealing, in_force=kept.get(_IN_FORCE))
                 yield transaction
             kept[_IN_FORCE] = transaction.in_force  # committed
 
@@ -168,6 +179,25 @@ class Store:
         with translated(self.name), self._reader.begin() as connection:
             check_revision(connection, self.name)
 
+    def empty_log(self) -> bool:
+        """On SQLite, bring what stands in the file ``-wal`` into the database, and empty it: it holds old pages.
+
+        Return whether it is empty now: it is not when another process keeps reading or writing. On a server there is
+        nothing to do, and ``True``.
+        """
+        if not self._target.is_sqlite:
+            return True
+        with translated(self.name):
+            connection = self._engine.raw_connection()
+            try:
+                cursor = connection.cursor()
+                cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+                (is_busy, _, _) = cursor.fetchone() or (1, 0, 0)
+                cursor.close()
+            finally:
+                connection.close()
+        return not is_busy
+
     def close(self) -> None:
         """Close every connection, and give back the right to serve."""
         self._engine.dispose()
@@ -197,7 +227,15 @@ _VERSION: Final = insert(identity_version)
 _MERGE: Final = insert(merge_link)
 _ALERT: Final = insert(alert)
 _SEEN: Final = _once(sender_authority)
-_NOT_OF_A_MESSAGE: Final = frozenset({"id", "erased_at", "dated_at"})
+_NOT_OF_A_MESSAGE: Final = frozenset({"id", "erased_at"})
+_DATED: Final = (
+    update(identity)
+    .where(
+        identity.c.id == bindparam("old_id"),
+        or_(identity.c.dated_at.is_(None), identity.c.dated_at < bindparam("date")),  # it never moves back
+    )
+    .values(dated_at=bindparam("date"))
+)
 _IDENTITY_UPDATE: Final = (
     update(identity)
     .where(identity.c.id == bindparam("old_id"), identity.c.version == bindparam("old_version"))
@@ -220,12 +258,23 @@ _Part = TypeVar("_Part")
 class Transaction:
     """One write transaction of the store: one batch of messages."""
 
-    def __init__(self, connection: Connection, database: str, *, in_force: str | None = None) -> None:
+    def __init__(self, connection: Connection, database: str, sealing: Sealing, *, in_force: str | None = None) -> None:
         self._connection = connection
         self._database = database
+        self.sealing: Final = sealing
         self.in_force = in_force
         """The id of what is in force, once the database has it."""
         self._reads = reads_of(connection)
+
+    @property
+    def connection(self) -> Connection:
+        """The connection, for the functions of this package that write in the same transaction."""
+        return self._connection
+
+    @property
+    def database(self) -> str:
+        """The URL to show, without password."""
+        return self._database
 
     def load(
         self,
@@ -273,13 +322,15 @@ class Transaction:
         merges: Sequence[MergeLink] = (),
         alerts: Sequence[tuple[str, Alert]] = (),
         seen: Sequence[SeenAuthority] = (),
+        confirmed: Sequence[Identity] = (),
         in_force: InForce | None = None,
         at: datetime,
     ) -> None:
         """Write a batch: the journal, the new state of each identity, one version per change, merges and alerts.
 
         ``changes`` and ``alerts`` come with the id of their message, in the order in which they were decided; an
-        identity may change several times. ``in_force``: what decided on all of them. ``at``: aware, UTC.
+        identity may change several times. ``confirmed``: those of which the source's date alone moves on.
+        ``in_force``: what decided on all of them. ``at``: aware, UTC.
 
         Raises:
             StoreConflict: an identity is no longer what the changes start from, or an IPP has just been taken.
@@ -287,10 +338,15 @@ class Transaction:
         if in_force is not None and in_force.id != self.in_force:
             self._keep_in_force(in_force, at)
         in_force_id = in_force.id if in_force is not None else None
-        self._insert(_MESSAGE, [{**_message_values(record), "in_force": in_force_id} for record in messages])
+        gone = self._erased([record.repeat_of for record in messages if record.repeat_of is not None])
+        rows = [
+            self._message_values(record, in_force_id, at if record.repeat_of in gone else None) for record in messages
+        ]
+        self._insert(_MESSAGE, rows)
         self._write_identities(changes)
         self._insert(_VERSION, [_version_values(message_id, change, at) for message_id, change in changes])
         self._insert(_MERGE, [merge_values(link) for link in merges])
+        self._insert(_DATED, [{"old_id": each.id, "date": each.dated_at} for each in confirmed])
         self._insert(_ALERT, [_alert_values(message_id, each, at) for message_id, each in alerts])
         unique = {str(values["key"]): values for values in map(seen_values, seen)}
         self._insert(_SEEN[self._connection.dialect.name], list(unique.values()))
@@ -298,6 +354,35 @@ class Transaction:
     def audit(self, *events: AuditEvent, at: datetime) -> None:
         """Add to the audit trail, with all else that this transaction does. ``at``: aware, UTC."""
         append(self._connection, events, at)
+
+    def has_token_name(self, name: str) -> bool:
+        """Whether a token that is not revoked has this name."""
+        return tokens.has_name(self._connection, name)
+
+    def add_token(self, new: tokens.Token) -> None:
+        """Write a new token.
+
+        Raises:
+            StoreConflict: a token that is not revoked has just taken its name.
+        """
+        tokens.add(self._connection, new)
+
+    def revoke_token(self, token_id: str, *, at: datetime) -> bool:
+        """End a token; whether it was there and not ended before."""
+        return tokens.revoke(self._connection, token_id, at)
+
+    def _erased(self, ids: Sequence[str]) -> frozenset[str]:
+        """Return those of these messages whose text was erased."""
+        if not ids:
+            return frozenset()
+        erased = select(message.c.id).where(message.c.id.in_(ids), message.c.erased_at.is_not(None))
+        return frozenset(self._connection.execute(erased).scalars())
+
+    def _message_values(self, record: MessageRecord, in_force_id: str | None, erased_at: datetime | None) -> Values:
+        """``erased_at``: the text of what this one repeats was erased, and would come back with it."""
+        sealed = self.sealing.seal(record.id, record.raw if erased_at is None else b"")
+        kept = {"raw": sealed.content, "key_id": sealed.key_id, "in_force": in_force_id, "erased_at": erased_at}
+        return {**_message_values(record), **kept}
 
     def _keep_in_force(self, in_force: InForce, at: datetime) -> None:
         dialect = self._connection.dialect.name
@@ -364,7 +449,6 @@ def _message_values(record: MessageRecord) -> Values:
         "control_id": storable(record.control_id),
         "event": storable(record.event),
         "encoding": storable(record.encoding),
-        "raw": record.raw,
         "digest": record.digest,
         "repeat_key": record.repeat_key.hex() or None,
         "repeat_of": record.repeat_of,
@@ -372,6 +456,8 @@ def _message_values(record: MessageRecord) -> Values:
         "ack": record.ack,
         "findings": findings_text(record.findings),
         "port": record.port,
+        "replay_of": record.replay_of,
+        "action": record.action,
     }
 
 

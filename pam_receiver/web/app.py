@@ -1,25 +1,23 @@
-"""The HTTP application (``/livez``, ``/readyz``, ``/metrics``) and its server, inside the loop of the daemon."""
+"""The HTTP applications: ``/livez`` and ``/readyz``, open to all; ``/metrics``, which may have a server of its own."""
 
 import asyncio
-import contextlib
 import logging
-import socket
-import threading
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Final, Literal
 
-import uvicorn
-from fastapi import FastAPI, Request, Response
+from fastapi import Depends, FastAPI, Request, Response
 from fastapi.responses import JSONResponse
 
 from pam_receiver.metrics import CONTENT_TYPE, Metrics
 from pam_receiver.store import SchemaMismatch, StoreUnavailable
+from pam_receiver.tokens import Role
+from pam_receiver.web.aside import start_aside
+from pam_receiver.web.auth import Guard, find_unguarded, require
 
 log = logging.getLogger(__name__)
 
 _READY_WITHIN_S: Final = 3.0
-_STOP_WITHIN_S: Final = 3.0
 
 _HEADERS: Final = {
     "Cache-Control": "no-store",
@@ -64,24 +62,11 @@ class _Readiness:
 
     async def ask(self) -> ReadyState:
         if self._asked is None or self._asked.done():
-            self._asked = self._begin()
+            self._asked = start_aside(self._look, "pam-receiver-ready")
         try:
             return await asyncio.wait_for(asyncio.shield(self._asked), self._within_s)
         except TimeoutError:
             return ReadyState(database="timeout", schema="unknown")
-
-    def _begin(self) -> asyncio.Future[ReadyState]:
-        loop = asyncio.get_running_loop()
-        asked: asyncio.Future[ReadyState] = loop.create_future()
-
-        def answer() -> None:
-            state = self._look()
-            with contextlib.suppress(RuntimeError):  # the loop was closed while the database hung
-                loop.call_soon_threadsafe(asked.set_result, state)
-
-        # A daemon thread, not the executor of the loop: a database that hangs must not hold up the end of the process.
-        threading.Thread(target=answer, name="pam-receiver-ready", daemon=True).start()
-        return asked
 
     def _look(self) -> ReadyState:
         try:
@@ -92,17 +77,17 @@ class _Readiness:
 
 
 def create_app(
-    *, check_ready: Callable[[], ReadyState], metrics: Metrics, ready_within_s: float = _READY_WITHIN_S
+    *,
+    check_ready: Callable[[], ReadyState],
+    metrics: Metrics,
+    guard: Guard,
+    shows_metrics: bool = True,
+    ready_within_s: float = _READY_WITHIN_S,
 ) -> FastAPI:
-    """Make the application; ``check_ready`` may block, and is asked in a thread."""
-    app = FastAPI(title="pam-receiver", docs_url=None, redoc_url=None, openapi_url=None)
+    """Make the application; ``check_ready`` may block, and is asked in a thread. ``guard`` lets in or refuses."""
+    app = _bare_app()
+    app.state.guard = guard
     readiness = _Readiness(check_ready, ready_within_s)
-
-    @app.middleware("http")
-    async def add_headers(request: Request, call_next: Callable[[Request], Awaitable[Response]]) -> Response:
-        response = await call_next(request)
-        response.headers.update(_HEADERS)
-        return response
 
     @app.get("/livez")
     async def livez() -> JSONResponse:
@@ -118,6 +103,21 @@ def create_app(
         }
         return JSONResponse(content, status_code=200 if state.is_ready else 503)
 
+    if shows_metrics:
+
+        @app.get("/metrics", dependencies=[Depends(require(Role.READER, is_open_locally=True))])
+        async def show_metrics() -> Response:
+            return Response(metrics.render(), media_type=CONTENT_TYPE)
+
+    if unguarded := find_unguarded(app):
+        raise RuntimeError(f"routes that ask for no role: {unguarded}")
+    return app
+
+
+def create_metrics_app(metrics: Metrics) -> FastAPI:
+    """Make the application of a server that gives ``/metrics`` and nothing else, to whoever reaches it."""
+    app = _bare_app()
+
     @app.get("/metrics")
     async def show_metrics() -> Response:
         return Response(metrics.render(), media_type=CONTENT_TYPE)
@@ -125,83 +125,15 @@ def create_app(
     return app
 
 
-class _Server(uvicorn.Server):
-    """uvicorn without its signal handlers: signals belong to the daemon."""
+def _bare_app() -> FastAPI:
+    """Return an application without a route; it answers with headers that keep browsers strict."""
+    # No redirect to the path without its slash: it would repeat the Host that the client made up.
+    app = FastAPI(title="pam-receiver", docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False)
 
-    def __init__(self, config: uvicorn.Config) -> None:
-        super().__init__(config)
-        self.is_up = asyncio.Event()
+    @app.middleware("http")
+    async def add_headers(request: Request, call_next: Callable[[Request], Awaitable[Response]]) -> Response:
+        response = await call_next(request)
+        response.headers.update(_HEADERS)
+        return response
 
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
-        self.is_up.set()
-
-
-@dataclass(frozen=True, slots=True)
-class WebServer:
-    """A running HTTP server: where it listens, and how to stop it."""
-
-    address: tuple[str, int]
-    _server: _Server
-    _task: asyncio.Task[None]
-
-    async def stop(self, timeout_s: float = _STOP_WITHIN_S) -> None:
-        """Take no more requests, finish those under way, and close within ``timeout_s``."""
-        self._server.should_exit = True
-        _, late = await asyncio.wait([self._task], timeout=timeout_s)
-        for task in late:
-            task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
-
-
-async def serve_web(app: FastAPI, host: str, port: int) -> WebServer:
-    """Serve ``app`` inside the running loop; port 0 takes a free one.
-
-    Raises:
-        OSError: the address cannot be bound.
-    """
-    config = uvicorn.Config(
-        app,
-        log_config=None,  # the house has its own
-        log_level="warning",
-        access_log=False,
-        lifespan="off",
-        http="h11",
-        ws="none",
-        server_header=False,
-        limit_concurrency=100,
-        timeout_keep_alive=5,
-        timeout_graceful_shutdown=1,
-    )
-    sock = await _bind(host, port)
-    server = _Server(config)
-    task = asyncio.create_task(server.serve(sockets=[sock]), name="pam-receiver-web")
-    up = asyncio.create_task(server.is_up.wait())
-    await asyncio.wait([task, up], return_when=asyncio.FIRST_COMPLETED)
-    up.cancel()
-    if task.done():
-        sock.close()
-        task.result()
-    host, port = sock.getsockname()[:2]
-    return WebServer((host, port), server, task)
-
-
-async def _bind(host: str, port: int) -> socket.socket:
-    """Bind before the server runs: uvicorn would end the whole process on a port that is taken."""
-    found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-    family, kind, protocol, _, address = found[0]
-    sock = socket.socket(family, kind, protocol)
-    try:
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        sock.bind(address)
-        sock.listen(128)
-    except OSError:
-        sock.close()
-        raise
-    sock.setblocking(False)
-    return sock
+    return app

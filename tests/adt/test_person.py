@@ -133,6 +133,14 @@ class TestNameTypes:
         assert rules(names=[self.SHIFTED]) == [("name-shifted-by-one", "W", "PID-5.7")]
         assert person(names=[self.SHIFTED]).traits == ANNE
 
+    def test_each_shifted_name_is_told_and_of_one_type_the_first(self) -> None:
+        names = [self.UNTYPED, self.SHIFTED, "^ANNIE^^^^^^D", "^ANNICK^^^^^^D"]
+        assert rules(names=names) == [
+            ("name-shifted-by-one", "W", "PID-5[2].7"),
+            ("name-shifted-by-one", "W", "PID-5[3].7"),
+            ("name-without-type", "W", "PID-5.7"),
+        ]
+
     @pytest.mark.parametrize("xpn_8", ["A", "", "I", "P"])
     def test_the_codes_of_xpn_8_are_no_shift(self, xpn_8: str) -> None:
         assert rules(names=[f"{self.UNTYPED}^^^^^{xpn_8}"]) == [("name-without-type", "W", "PID-5.7")]

@@ -27,7 +27,7 @@ def rules(reading: Reading) -> list[tuple[str, str, int, str]]:
 
 
 class TestUpdates:
-    """ITI TF-2 §3.30.4, §3.31.4: A28, A31 and the movements tell a person; only the identity is read."""
+    """ITI TF-2 §3.30.4, §3.31.5: A28, A31 and the movements tell a person; only the identity is read."""
 
     @pytest.mark.parametrize(
         ("event", "kind"),
@@ -191,13 +191,13 @@ class TestOriginalMode:
 
 
 class TestDate:
-    """ITI TF-2 §3.30.4: when the source made the change: PID-33, else EVN-6, else EVN-2."""
+    """ITI TF-2 §3.30.5.2, §3.30.5.3: when the source made what PID says: PID-33, else EVN-2; EVN-6 may lie far back."""
 
     @pytest.mark.parametrize(
         ("changed_at", "evn", "hour"),
         [
             ("20250304070000", "EVN||20250304050000||||20250304060000", 7),
-            ("", "EVN||20250304050000||||20250304060000", 6),
+            ("", "EVN||20250304050000||||20250304060000", 5),
             ("", "EVN||20250304050000", 5),
             ("not a date", "EVN||20250304050000||||x", 5),
             ('""', "EVN||20250304050000", 5),

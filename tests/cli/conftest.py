@@ -86,8 +86,9 @@ def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> 
 class Daemon:
     """``pam-receiver serve`` in a process of its own; its log is read line by line."""
 
-    def __init__(self, *words: str) -> None:
-        command = [sys.executable, "-m", "pam_receiver", "serve", "--mllp", "127.0.0.1:0", "--log-format", "json"]
+    def __init__(self, *words: str, mllp: str | None = "127.0.0.1:0") -> None:
+        command = [sys.executable, "-m", "pam_receiver", "serve", "--log-format", "json"]
+        command += ["--mllp", mllp] if mllp is not None else []
         self.process = subprocess.Popen(
             [*command, *words], stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True
         )
@@ -127,8 +128,8 @@ def serve() -> Iterator[Callable[..., Daemon]]:
     """Start daemons; those still running at the end are stopped."""
     daemons: list[Daemon] = []
 
-    def start(*words: str) -> Daemon:
-        daemons.append(Daemon(*words))
+    def start(*words: str, **given: str | None) -> Daemon:
+        daemons.append(Daemon(*words, **given))
         return daemons[-1]
 
     yield start
@@ -142,8 +143,8 @@ def scenes() -> dict[str, Scene]:
     return {scene.name: scene for scene in morning()}
 
 
-def receive(url: str, *messages: bytes) -> None:
-    """Give messages to a receiver on this database, as the daemon would."""
+def receive(url: str, *messages: bytes, port: int | None = None) -> None:
+    """Give messages to a receiver on this database, as the daemon would that listens on ``port``."""
     settings = Settings(environment="test")
     store = Store.open(url)
     receiver = Receiver(
@@ -152,7 +153,7 @@ def receive(url: str, *messages: bytes) -> None:
         answers=parts.make_answer_style(settings),
     )
     for raw in messages:
-        receiver.receive([Incoming(raw, "192.0.2.1:40000", datetime.now(UTC))])
+        receiver.receive([Incoming(raw, "192.0.2.1:40000", datetime.now(UTC), port)])
     store.close()
 
 

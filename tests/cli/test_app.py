@@ -116,13 +116,15 @@ class TestExplain:
         assert result.err.startswith("Unforeseen error (RuntimeError, ")
         assert "KERGUELEN" not in result.err
 
-    @pytest.mark.parametrize(("lang", "said"), [("fr", "Erreur de cette machine : "), ("en", "A failure of ")])
+    @pytest.mark.parametrize(
+        ("lang", "said"),
+        [("fr", "Erreur de cette machine : disque plein."), ("en", "A failure of this machine: No space left ")],
+    )
     def test_a_failure_of_the_machine_is_no_fault_of_ours(self, lang: Lang, said: str) -> None:
         reason = os.strerror(errno.ENOSPC)
         sentence, code = app.explain(OSError(errno.ENOSPC, reason, "/home/KERGUELEN"), lang)
         assert code == 70
         assert sentence.startswith(said)
-        assert reason in sentence
         assert "KERGUELEN" not in sentence
 
 

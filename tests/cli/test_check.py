@@ -62,6 +62,11 @@ class TestExitCode:
         assert result.err == "none.hl7 cannot be read: No such file or directory.\n"
         assert "nothing to say" in result.out
 
+    def test_why_is_told_in_the_language(self, run: Run, write: Write) -> None:
+        result = run("check", "none.hl7", write(CLEAN).parent / f"{CLEAN}.hl7" / "below", "--lang", "fr")
+        assert result.err.splitlines()[0] == "none.hl7 ne peut pas être lu : fichier ou dossier introuvable."
+        assert result.err.endswith(" : le chemin passe par un fichier, qui n'est pas un dossier.\n")
+
     def test_2_without_any_hl7(self, run: Run, tmp_path: Path) -> None:
         file = tmp_path / "letter.txt"
         file.write_text("Dear colleague")
@@ -76,6 +81,13 @@ class TestExitCode:
         assert result.code == 2
         assert result.json[0]["unreadable"] is True  # type: ignore[index]
         assert result.json[0]["findings"]  # type: ignore[index]
+
+    def test_a_message_without_event_is_named_all_the_same(self, run: Run, tmp_path: Path) -> None:
+        file = tmp_path / "bare.hl7"
+        file.write_bytes(b"MSH|\rPID|1\r")
+        assert "bare.hl7, message 1: (none or unreadable)\n" in run("check", file).out
+        totals = run("check", file, "--totals", "--lang", "fr").out
+        assert any(line.startswith("(aucun ou illisible)  1 ") for line in totals.splitlines())
 
 
 class TestBlocks:
@@ -196,7 +208,9 @@ class TestProfiles:
 class TestJournal:
     """--against-journal is another command behind the same name: its options are kept apart."""
 
-    @pytest.mark.parametrize("words", [["x.hl7"], ["--totals"], ["--report", "r.html"], ["--unmask"]])
+    @pytest.mark.parametrize(
+        "words", [["x.hl7"], ["--totals"], ["--report", "r.html"], ["--unmask"], ["--port", "2575"]]
+    )
     def test_reads_no_file_and_writes_none(self, run: Run, words: list[str]) -> None:
         result = run("check", "--against-journal", *words)
         assert (result.code, result.err.partition(" ")[0]) == (2, "--against-journal")
@@ -209,7 +223,7 @@ class TestJournal:
     def test_nothing_at_all_is_a_question(self, run: Run) -> None:
         result = run("check", "--lang", "fr")
         assert result.code == 2
-        assert result.err.startswith("Indiquez des fichiers")
+        assert result.err.startswith("Indiquer des fichiers")
 
     @pytest.mark.parametrize(
         ("word", "since"),
@@ -260,6 +274,54 @@ class TestSettings:
     def test_no_database_is_touched(self, run: Run, write: Write) -> None:
         run("check", write(CLEAN))
         assert list(Path().iterdir()) == []
+
+
+SOURCES = """
+mllp = "127.0.0.1:2575"
+[[source]]
+name = "clinique"
+port = 2576
+default_authority = "CLINIQUE&1.2.250.1.999.88&ISO"
+[[source]]
+name = "gam"
+application = "GAM"
+"""
+
+
+class TestPort:
+    """What a receiver makes of a message may depend on the port that it came in by."""
+
+    @pytest.fixture
+    def config(self, tmp_path: Path) -> Path:
+        file = tmp_path / "house.toml"
+        file.write_text(SOURCES)
+        return file
+
+    @pytest.mark.parametrize(
+        ("words", "source"), [([], "gam"), (["--port", "2576"], "clinique"), (["--port", "2575"], "gam")]
+    )
+    def test_the_source_is_that_of_the_port(
+        self, run: Run, write: Write, config: Path, words: list[str], source: str
+    ) -> None:
+        (message,) = run("check", write(CLEAN), "--json", "--config", config, *words).json  # type: ignore[misc]
+        assert message["source"] == source
+
+    def test_one_that_the_settings_do_not_have_is_refused(self, run: Run, write: Write, config: Path) -> None:
+        result = run("check", write(CLEAN), "--config", config, "--port", "2577")
+        assert (result.code, result.out) == (2, "")
+        assert result.err == "--port: the settings have no port 2577. Their ports: 2575, 2576.\n"
+        result = run("check", write(CLEAN), "--config", config, "--port", "2577", "--lang", "fr")
+        assert result.err == "--port : les réglages n'ont pas de port 2577. Leurs ports : 2575, 2576.\n"
+
+    def test_that_of_a_listener_is_one(self, run: Run, write: Write, config: Path) -> None:
+        config.write_text('[[listener]]\naddress = "127.0.0.1:2577"\n')
+        assert run("check", write(CLEAN), "--config", config, "--port", "2577").code == 0
+        result = run("check", write(CLEAN), "--config", config, "--port", "2575")
+        assert result.err == "--port: the settings have no port 2575. Their ports: 2577.\n"
+
+    @pytest.mark.parametrize("word", ["0", "65536", "x"])
+    def test_what_is_no_port_is_refused(self, run: Run, write: Write, word: str) -> None:
+        assert run("check", write(CLEAN), "--port", word).code == 2
 
 
 class TestJson:

@@ -1,12 +1,19 @@
 """What a person gets: aligned text when piped, tables on a terminal, and nothing a terminal would obey."""
 
 import io
+import json
 import re
 import sys
 
 import pytest
 
 from pam_receiver.cli import output
+
+# What a terminal obeys, C1 too, what turns the order of signs round, what has no width, half a sign, a tag.
+UNSAFE = (
+    *("\x1b", "\x07", "\x00", "\r", "\x7f", "\x9b", "\u202e", "\u2066", "\u200f", "\u061c", "\u2028"),
+    *("\u200b", "\xad", "\ufeff", "\ud800", "\U000e0041"),
+)
 
 
 class Terminal(io.StringIO):
@@ -47,11 +54,29 @@ class TestTerminal:
         columns = [re.split(r" {2,}", line.strip()) for line in terminal.getvalue().splitlines() if line.strip(" ─")]
         assert "".join(line[0] for line in columns[1:]) == "01a20fe4-04e9-76ca-9df4-c47fd502dff0"
 
-    @pytest.mark.parametrize("sign", ["\x1b", "\x07", "\x00", "\r", "\x9b", "\u202e"])
+    @pytest.mark.parametrize("sign", UNSAFE)
     def test_never_obeys_a_value(self, sign: str, capsys: pytest.CaptureFixture[str]) -> None:
         output.say(f"KER{sign}GUELEN")
         output.print_table([], [[f"KER{sign}GUELEN"]])
-        assert capsys.readouterr().out == "KER�GUELEN\n" * 2
+        output.print_title(f"KER{sign}GUELEN")
+        output.warn(f"KER{sign}GUELEN")
+        captured = capsys.readouterr()
+        assert captured.out + captured.err == "KER�GUELEN\n" * 4
+
+    @pytest.mark.parametrize("sign", UNSAFE)
+    def test_json_holds_it_as_an_escape_and_the_value_is_whole(
+        self, sign: str, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        value = {f"k{sign}": [f"KER{sign}GUELEN", "é"]}
+        output.print_json(value)
+        with output.JsonList() as printed:
+            printed.print(value)
+        told = capsys.readouterr().out
+        assert sign not in told
+        assert "é" in told
+        single, listed = told.split("}\n[", 1)
+        assert json.loads(single + "}") == value
+        assert json.loads("[" + listed) == [value]
 
 
 class TestCharset:

@@ -9,6 +9,7 @@ from pam_receiver.config import Settings, SettingsError, load_settings
 from pam_receiver.finding import Severity
 from pam_receiver.identity.identifiers import AssigningAuthority
 from pam_receiver.profile.load import ProfileError, list_profiles
+from pam_receiver.sources import Admission
 
 LYRE = AssigningAuthority("CHU-LYRE", "1.2.250.1.999.77", "ISO")
 
@@ -87,7 +88,7 @@ class TestWhatCannotBeUsed:
     @pytest.mark.parametrize(
         ("rule", "said_en", "said_fr"),
         [
-            ("ins-without-valy", "did you mean ins-without-vali?", "vouliez-vous dire ins-without-vali"),
+            ("ins-without-valy", "the nearest one is ins-without-vali.", "la plus proche est ins-without-vali."),
             ("no-usable-ipp", "cannot be graded", "sa gravité ne se règle pas"),
             ("raised-by-source", "cannot be graded", "sa gravité ne se règle pas"),
         ],
@@ -132,3 +133,37 @@ def test_a_source_that_names_its_port_goes_before_those_that_name_none(tmp_path:
     sources = parts.make_sources(settings(tmp_path, text))
     raw = b"MSH|^~\\&|GAM|CHU|||||ADT^A28^ADT_A05|1|P|2.5^FRA^2.11\r"
     assert [sources.find(raw, port).name for port in (2576, 2575, None)] == ["b", "a", "a"]
+
+
+class TestBehindListeners:
+    """What comes in by a ``[[listener]]`` is held to what it says, and nothing else is."""
+
+    RAW = b"MSH|^~\\&|GAM|CHU|||||ADT^A28^ADT_A05|1|P|2.5^FRA^2.11\r"
+    TEXT = (
+        "max_segments = 500\n"
+        '[[listener]]\naddress = "127.0.0.1:2576"\nsource = "by-name"\nenvironment = "test"\n'
+        '[[listener]]\naddress = "127.0.0.1:2577"\napplications = ["GAM"]\nfacilities = ["CHU"]\n'
+        'receiving_applications = ["PAM"]\nreceiving_facilities = ["DM"]\n'
+        "max_segments = 50\nmax_repetitions = 60\nmax_block_bytes = 4096\n"
+        '[[source]]\nname = "by-name"\n'
+        '[[source]]\nname = "by-port"\nport = 2577\n'
+        '[[source]]\nname = "by-sender"\napplication = "LABO"\n'
+    )
+
+    def test_each_port_has_its_sources_its_environment_and_its_admission(self, tmp_path: Path) -> None:
+        sources = parts.make_sources(settings(tmp_path, self.TEXT))
+        by_name, by_port, nowhere = (sources.find(self.RAW, port) for port in (2576, 2577, None))
+        assert [each.name for each in (by_name, by_port, nowhere)] == ["by-name", "by-port", ""]
+        assert [each.policy.takes_test_ins for each in (by_name, by_port, nowhere)] == [True, False, False]
+        assert by_port.admission == Admission(("GAM",), ("CHU",), ("PAM",), ("DM",), 50, 60, 4096)
+        assert by_name.admission == nowhere.admission == Admission(most_segments=500, most_repetitions=2000)
+
+    def test_the_source_of_a_listener_takes_whatever_the_message_says(self, tmp_path: Path) -> None:
+        sources = parts.make_sources(settings(tmp_path, self.TEXT))
+        raw = self.RAW.replace(b"GAM", b"LABO")
+        assert [sources.find(raw, port).name for port in (2576, 2577, None)] == ["by-name", "by-port", "by-sender"]
+
+    def test_a_production_listener_in_a_house_of_tests(self, tmp_path: Path) -> None:
+        text = 'environment = "test"\n[[listener]]\naddress = "127.0.0.1:2576"\nenvironment = "production"\n'
+        sources = parts.make_sources(settings(tmp_path, text))
+        assert [sources.find(self.RAW, port).policy.takes_test_ins for port in (2576, None)] == [False, True]

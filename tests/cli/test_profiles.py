@@ -1,5 +1,6 @@
 """profiles: what a person who adapts a feed is told of the profiles and their rules."""
 
+import os
 import re
 import tomllib
 from collections.abc import Callable
@@ -137,7 +138,7 @@ class TestShow:
         lines = '[[grade]]\nrule = "pid-32-requird"\nseverity = "I"\n'
         result = run("profiles", "show", "2.11", "--overlay", overlay(lines))
         assert (result.code, result.out) == (2, "")
-        assert "did you mean pid-32-required?" in result.err
+        assert "the nearest one is pid-32-required" in result.err
 
 
 def facts(out: str) -> dict[str, str]:
@@ -158,10 +159,105 @@ class TestExplain:
             "Code (table 0357)": "101 Required field missing",
             "Spec": "IHE PAM FR 2.11.2 §6.6.15",
             "English": "Fill PID-32 (Identity Reliability Code): required in a message ‹event›.",
-            "French": "Renseignez PID-32 (Identity Reliability Code) : obligatoire dans un message ‹event›.",
+            "French": "Renseigner PID-32 (Identity Reliability Code) : obligatoire dans un message ‹événement›.",
             "Right form": facts(result.out)["Right form"],
         }
         assert facts(result.out)["Right form"].startswith("PID-32 = ")
+
+    @pytest.mark.parametrize("rule", ["evn-required", "pv1-required"])
+    def test_every_line_that_makes_a_rule_is_told_with_its_events_and_its_text(self, rule: str, run: Run) -> None:
+        out = run("profiles", "explain", rule).out
+        told = facts(out)
+        name = rule.partition("-")[0].upper()
+        assert told["Where"] == f"{name} (R)"
+        assert not {"Events", "Spec"} & set(told)
+        lines = out.split("\n\n")[1].splitlines()
+        assert re.fullmatch(r"Made from [2-9] lines of the profile:", lines[0])
+        french = load_profiles().french
+        specs: dict[str, set[str]] = {}
+        for code, plan in french.plans.items():
+            if name in plan.segments and rule in {each.id for each in plan.segments[name].rules.values()}:
+                specs.setdefault(plan.segments[name].spec, set()).add(code)
+        assert sorted(cells(line)[-1].strip() for line in lines[2:]) == sorted(specs)
+        found: Any = run("profiles", "explain", rule, "--json").json
+        assert {line["spec"]: set(line["events"]) for line in found["lines"]} == specs
+        assert set(found["events"]) == set().union(*specs.values())
+        assert {line["severity"] for line in found["lines"]} == {"W"}
+
+    def test_the_lines_say_their_severity_where_it_is_not_one(self, run: Run, overlay: Callable[[str], Path]) -> None:
+        lines = '[[field]]\nat = "PID-6"\nusage = "X"\nin = ["A28"]\n'
+        lines += '[[field]]\nat = "PID-6"\nusage = "X"\nseverity = "I"\nin = ["A31"]\n'
+        out = run("profiles", "explain", "pid-6-forbidden", "--overlay", overlay(lines)).out
+        rows = [cells(line) for line in out.split("\n\n")[1].splitlines()[2:]]
+        assert [[cell.strip() for cell in row[:2]] for row in rows] == [["A28", "W"], ["A31", "I"]]
+
+    def test_a_rule_that_only_an_overlay_has(self, run: Run, overlay: Callable[[str], Path]) -> None:
+        assert run("profiles", "explain", "pid-6-required").code == 1
+        result = run("profiles", "explain", "pid-6-required", "--overlay", overlay())
+        told = facts(result.out)
+        assert (result.code, result.err) == (0, "")
+        assert told["Where"] == "PID-6 Mother's Maiden Name (R)"
+        assert told["Events"] == "A28"
+        assert told["Overlay lyre.toml"] == "W"
+        assert told["Severity"] == "W; strict: E"
+        assert told["Spec"] == "CHU de la Lyre"
+        assert "Profiles" not in told
+
+    def test_a_condition_that_only_an_overlay_has(self, run: Run, overlay: Callable[[str], Path]) -> None:
+        rule = '[[rule]]\nid = "lyre-sex"\nin = ["A28"]\nexpect = { at = "PID-8", is = "F" }\nfr = "f"\nen = "e"\n'
+        told = facts(run("profiles", "explain", "lyre-sex", "--overlay", overlay(rule), "--lang", "fr").out)
+        assert told["Endroit"] == "PID-8 vaut F"
+        assert told["Événements"] == "A28"
+        assert told["Surcouche lyre.toml"] == "W"
+
+    @pytest.mark.parametrize(("rule", "graded"), [("evn-required", "ignore"), ("ins-without-vali", "E")])
+    def test_a_rule_that_an_overlay_grades(
+        self, rule: str, graded: str, run: Run, overlay: Callable[[str], Path]
+    ) -> None:
+        told = facts(run("profiles", "explain", rule, "--overlay", overlay()).out)
+        assert told["Overlay lyre.toml"] == graded
+        assert "pam_fr/2.11 W" in told["Profiles"]
+
+    def test_the_overlays_of_the_sources_are_looked_into(
+        self, run: Run, overlay: Callable[[str], Path], tmp_path: Path
+    ) -> None:
+        file, other = overlay(), tmp_path / "settings.toml"
+        other.write_text(
+            f'[[source]]\nname = "lyre"\napplication = "GAM"\noverlay = "{file}"\n\n'
+            '[[source]]\nname = "recette"\napplication = "R"\nprofile = "pam_fr/2.11"\nstrictness = "strict"\n\n'
+            '[[source]]\nname = "plain"\napplication = "P"\n',
+            encoding="utf-8",
+        )
+        told = facts(run("profiles", "explain", "pid-6-required", "--config", other).out)
+        assert told["Where"] == "PID-6 Mother's Maiden Name (R)"
+        assert (told["Source lyre"], "Source recette" in told, "Source plain" in told) == ("W", False, False)
+        told = facts(run("profiles", "explain", "pid-32-required", "--config", other).out)
+        assert told["Source recette"] == "E"
+        assert told["Source lyre"] == "pam_fr/2.11+lyre W, pam_fr/2.10+lyre W"
+        assert told["Severity"] == "W; strict: E"
+        found: Any = run("profiles", "explain", "ins-without-vali", "--config", other, "--json").json
+        assert found["sources"]["lyre"]["pam_fr/2.11+lyre"] == "E"
+        assert found["sources"]["recette"] == {"pam_fr/2.11": "W"}
+        assert found["profiles"]["pam_fr/2.11"] == "W"
+
+    def test_an_overlay_that_cannot_be_followed_is_told(
+        self, run: Run, overlay: Callable[[str], Path], tmp_path: Path
+    ) -> None:
+        bad = overlay('[[grade]]\nrule = "evn-requird"\nseverity = "I"\n')
+        result = run("profiles", "explain", "evn-required", "--overlay", bad)
+        assert (result.code, result.out) == (2, "")
+        assert "the nearest one is evn-required" in result.err
+        other = tmp_path / "settings.toml"
+        other.write_text(f'[[source]]\nname = "lyre"\napplication = "G"\noverlay = "{bad}"\n', encoding="utf-8")
+        result = run("profiles", "explain", "evn-required", "--config", other)
+        assert (result.code, result.out) == (2, "")
+        assert "overlay ([[source]] lyre" in result.err
+        assert result.err.endswith("evn-required.\n")
+
+    @pytest.mark.parametrize(("lang", "said"), [("fr", "‹événement›"), ("en", "‹event›")])
+    def test_what_is_not_known_is_named_in_the_language(self, lang: str, said: str, run: Run) -> None:
+        found: Any = run("profiles", "explain", "evn-required", "--lang", lang, "--json").json
+        assert said in found["text"]
 
     def test_the_lines_to_copy_are_an_overlay(self, run: Run, overlay: Callable[[str], Path]) -> None:
         out = run("profiles", "explain", "pid-32-required").out
@@ -301,6 +397,33 @@ class TestImport:
         assert file.read_text(encoding="utf-8") == "mine"
         assert run("profiles", "import", XML, "--output", file, "--force").code == 0
         assert "overlay" in tomllib.loads(file.read_text(encoding="utf-8"))
+
+    def test_where_it_cannot_be_written_is_told_before_the_file_is_read(self, run: Run, tmp_path: Path) -> None:
+        taken = tmp_path / "taken.toml"
+        taken.write_text("mine", encoding="utf-8")
+        for to, words, said in (
+            (taken, (), f"{taken} exists already: choose another name, or add --force.\n"),
+            (
+                tmp_path / "none" / "x.toml",
+                (),
+                f"{tmp_path / 'none' / 'x.toml'}: there is no folder {tmp_path / 'none'}.\n",
+            ),
+            (tmp_path, (), f"{tmp_path} cannot be written: Is a directory.\n"),
+            (tmp_path, ("--force",), f"{tmp_path} cannot be written: Is a directory.\n"),
+            (taken / "x.toml", (), f"{taken / 'x.toml'} cannot be written: Not a directory.\n"),
+        ):
+            result = run("profiles", "import", tmp_path / "no-such.xml", "--output", to, *words)
+            assert (result.code, result.out, result.err) == (2, "", said)
+        french = run("profiles", "import", XML, "--output", tmp_path / "none" / "x.toml", "--lang", "fr")
+        assert french.err.endswith(f"x.toml : le dossier {tmp_path / 'none'} n'existe pas.\n")
+
+    def test_a_folder_that_may_not_be_written_into(
+        self, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        # root, who may run this, may write anywhere
+        monkeypatch.setattr("os.access", lambda _, mode, **__: mode != os.W_OK)
+        result = run("profiles", "import", XML, "--output", tmp_path / "x.toml")
+        assert (result.code, result.err) == (2, f"{tmp_path / 'x.toml'} cannot be written: Permission denied.\n")
 
     def test_what_cannot_be_read_or_written_is_told(self, run: Run, tmp_path: Path) -> None:
         for words in (

@@ -59,10 +59,13 @@ class TestShow:
             ],
             "absorbed": [run("show", "101", "--json", "--database", morning_url).json["id"]],  # type: ignore[index]
             "birth_place": {"code": "44109", "name": "Nantes", "standing": "current"},
+            "dated_at": "2026-03-02T10:40:00.000Z",
+            "erased": None,
         }
         assert list(shown) == [
             *("active", "merged_into", "version", "status", "attributes", "reliability_codes", "ins", "traits"),
             *("used_family_name", "used_given_name", "identifiers", "absorbed", "birth_place"),
+            *("dated_at", "erased"),
         ]
 
     def test_an_ins_finds_its_identity(self, run: Run, morning_url: str) -> None:

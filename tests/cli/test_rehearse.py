@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from golden import adt
 
 from pam_receiver import rehearsal
 from pam_receiver.cli.morning import Scene
 from pam_receiver.rehearsal import Rehearsal
 from pam_receiver.store import Reason, Store, StoreUnavailable, queries
 
-from .conftest import CHECKOUT, Run
+from .conftest import CHECKOUT, Run, receive
 
 WITHOUT_VALI = '[[grade]]\nrule = "ins-without-vali"\nseverity = "E"\n'
 ONLY_INFORMED = '[[grade]]\nrule = "ins-without-vali"\nseverity = "I"\n'
@@ -148,12 +149,27 @@ class TestPrint:
             plain = re.sub(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|MATIN[0-9]{3}|20\d\d-\S+Z", "", result.out)
             assert [word for word in words if re.search(rf"\b{word}\b", plain)] == []
 
-    def test_a_source_known_by_its_port_alone_is_said(self, rehearse: Run, tmp_path: Path) -> None:
+    def test_a_source_known_by_its_port_takes_what_came_in_by_it(
+        self, run: Run, sqlite_url: str, tmp_path: Path
+    ) -> None:
+        receive(sqlite_url, adt("100", "1"), port=2576)
+        receive(sqlite_url, adt("200", "2"), port=2575)
         settings = tmp_path / "settings.toml"
-        settings.write_text('[[source]]\nname = "labo"\nport = 2576\n')
-        result = rehearse("--config", settings)
-        assert "sources named by their port are not recognised" in result.err
-        assert result.code == 0
+        settings.write_text('[[source]]\nname = "labo"\nport = 2576\nprocessing_ids = ["T"]\n')
+        words = ("check", "--against-journal", "--database", sqlite_url)
+        result = run(*words, "--config", settings)
+        assert (result.code, result.err) == (1, "")
+        assert "AA → AR  1  processing-id-not-accepted (1)" in result.out
+        assert message_of(sqlite_url, "1") in result.out
+        assert run(*words).code == 0
+
+    def test_messages_without_their_text_are_said(self, run: Run, sqlite_url: str) -> None:
+        receive(sqlite_url, adt("100", "1"), adt("200", "2"))
+        with closing(Store.open(sqlite_url)) as store, store.begin() as tx:
+            tx.connection.exec_driver_sql(
+                "UPDATE message SET raw = x'', erased_at = received_at WHERE control_id = '2'"
+            )
+        assert "1 message(s) whose text was erased" in run("check", "--against-journal", "--database", sqlite_url).out
 
 
 class TestJson:

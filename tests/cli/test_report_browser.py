@@ -1,5 +1,6 @@
 """The page of the report in a real browser: it renders, fetches nothing, and prints."""
 
+import html
 import os
 import re
 import shutil
@@ -64,6 +65,25 @@ class TestPage:
             file.write_text(content, encoding="utf-8")
             found[name] = requests_of(file, tmp_path)
         assert found == {"whole": [], "probed": [], "free": ["http://probe.invalid/x.png"]}
+
+    @pytest.mark.parametrize("width", [320, 420, 1280])
+    def test_it_is_no_wider_than_the_screen(self, width: int, page: Path, tmp_path: Path) -> None:
+        """Wide tables roll within themselves; a frame of the width of a telephone tells how wide the page is."""
+        frame = tmp_path / "frame.html"
+        whole = html.escape(page.read_text(encoding="utf-8"))
+        frame.write_text(
+            f'<iframe id="f" style="border:0" width="{width}" height="900" srcdoc="{whole}"></iframe><p id="said"></p>'
+            "<script>f.onload = () => { const d = f.contentDocument, e = d.documentElement;"
+            " said.textContent = `wide ${e.clientWidth} ${e.scrollWidth} ${d.querySelectorAll('section').length}` }"
+            "</script>",
+            encoding="utf-8",
+        )
+        found = re.search(r"wide (\d+) (\d+) (\d+)<", browse(frame, tmp_path, "--dump-dom"))
+        assert found is not None
+        shown, wide, sections = map(int, found.groups())
+        assert sections >= 5
+        assert width - 20 <= shown <= width  # less a bar to roll by
+        assert wide == shown
 
     def test_it_prints_on_several_sheets_of_a4(self, page: Path, tmp_path: Path) -> None:
         sheets = tmp_path / "r.pdf"

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import stat
 import subprocess
 import sys
@@ -56,6 +57,39 @@ class TestForms:
         assert "qualified-trait-missing" in result.out
         assert list(Path().iterdir()) == []
 
+    def test_what_the_totals_leave_out_is_told(self, run: Run, tmp_path: Path) -> None:
+        """Ten things to fix first; of the others how many, and where they are."""
+        file = tmp_path / "many.hl7"
+        address = "^^^^^^BDL^^440~^^NANTES^^44000^100^H"
+        pid = f"PID|1||1^^^H&1.2.250.1.999.1&ISO^PI||A^B^C^^^Mme^^L|X^Y^^^^^M|23/01/1959|O|||{address}|||||Q|||||"
+        file.write_text(f"MSH|^~\\&|GAM||||2026||ADT^A28|1|P|2.5^FRA^2.11|||AL\rEVN|A28\r{pid}\rZBE|1\rPV1|9|K\r")
+        result = run("check", file, "--report", "r.json", "--totals", "--lang", "fr")
+        fixes = json.loads(Path("r.json").read_text())["fix_first"]
+        assert len(fixes) > 10
+        assert (
+            f"\n… et {len(fixes) - 10} autre(s) règle(s) : toutes sont dans le rapport (--report FICHIER.html).\n"
+            in result.out
+        )
+        assert sum(each["rule"] in result.out for each in fixes) == 10
+
+    def test_nothing_more_is_told_when_all_is_shown(self, run: Run, folder: Path) -> None:
+        result = run("check", folder / "0", "--totals", "--environment", "test")
+        assert "more rule(s)" not in result.out
+
+    def test_the_messages_of_each_source(self, run: Run, folder: Path, tmp_path: Path) -> None:
+        config = tmp_path / "house.toml"
+        config.write_text('environment = "test"\n[[source]]\nname = "gam"\napplication = "GAM"\n')
+        other = folder / "other.hl7"
+        other.write_bytes(adt("7000101", "1").replace(b"|GAM|", b"|OTHER|"))
+        result = run("check", folder, "--config", config, "--report", "r.json", "--report", "r.html", "--lang", "fr")
+        totals = json.loads(Path("r.json").read_text())["sources"]
+        assert totals == [{"source": "gam", "messages": 22}, {"source": None, "messages": 1}]
+        assert re.search(r"^Source +Messages\ngam +22\n\(aucune\W: réglages généraux\) +1\n", result.out, re.MULTILINE)
+        assert "Par source des réglages" in Path("r.html").read_text(encoding="utf-8")
+        result = run("check", folder, "--environment", "test", "--report", "one.html", "--lang", "fr")
+        assert "Source" not in result.out
+        assert "Par source" not in Path("one.html").read_text(encoding="utf-8")
+
     def test_another_form_is_refused(self, run: Run, folder: Path) -> None:
         result = run("check", folder, "--report", "r.pdf")
         assert (result.code, result.err) == (2, "--report: r.pdf must end in .html or .json.\n")
@@ -77,6 +111,8 @@ class TestWhere:
         assert result.code == 2
         assert result.err.endswith("none/r.html cannot be written: No such file or directory.\n")
         assert result.out == ""
+        result = run("check", folder, "--report", "none/r.html", "--lang", "fr")
+        assert result.err.endswith("none/r.html ne peut pas être écrit : fichier ou dossier introuvable.\n")
 
     def test_a_run_that_breaks_off_leaves_the_last_report(
         self, run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch
@@ -115,6 +151,13 @@ class TestWhere:
 
 
 class TestMask:
+    @pytest.mark.parametrize("words", [[], ["--json"], ["--totals"]])
+    def test_nothing_to_unmask_is_refused(self, run: Run, folder: Path, words: list[str]) -> None:
+        """Neither the list nor the totals show a value: whoever asks for values has forgotten the report."""
+        result = run("check", folder, "--unmask", *words)
+        assert (result.code, result.out) == (2, "")
+        assert result.err == "--unmask changes the reports alone: add --report or --junit.\n"
+
     def test_patient_data_only_when_asked_for_and_then_for_the_owner_alone(self, run: Run, tmp_path: Path) -> None:
         file = tmp_path / "a.hl7"
         file.write_bytes(

@@ -2,15 +2,19 @@
 
 import errno
 import socket
+import ssl
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
+from certificates import Authority
 
 from pam_receiver.cli import main
 from pam_receiver.cli.morning import Scene
 from pam_receiver.hl7.mllp import FrameDecoder, encode_frame
+from pam_receiver.tls import TlsFiles, make_server_context
 
 from .conftest import PATIENCE_S, Daemon, Run
 
@@ -20,9 +24,10 @@ ACK = "MSH|^~\\&|PAM|DM|GAM|CHU|20260302080000||ACK^A28^ACK|1|P|2.5|||||FRA|8859
 class Peer:
     """An MLLP server that reads whole messages and answers each as it was told; after the last answer it closes."""
 
-    def __init__(self, answers: Sequence[bytes | None]) -> None:
+    def __init__(self, answers: Sequence[bytes | None], tls: ssl.SSLContext | None = None) -> None:
         self.received: list[bytes] = []
         self._answers = answers
+        self._tls = tls
         self._server = socket.create_server(("127.0.0.1", 0))
         self._server.settimeout(PATIENCE_S)
         self._over = threading.Event()
@@ -36,6 +41,12 @@ class Peer:
     def _serve(self) -> None:
         connection, _ = self._server.accept()
         connection.settimeout(PATIENCE_S)
+        if self._tls is not None:
+            try:
+                connection = self._tls.wrap_socket(connection, server_side=True)
+            except OSError:  # the client does not want us
+                connection.close()
+                return
         with connection:
             decoder = FrameDecoder()
             for answer in self._answers:
@@ -196,6 +207,90 @@ class TestFailures:
         result = run("send", file, other, "--to", "127.0.0.1:1")
         assert (result.code, result.out) == (2, "")
         assert str(other) in result.err
+
+
+class TestTls:
+    """By TLS, to a peer whose certificate is asked for and held to its name."""
+
+    @pytest.fixture
+    def authority(self, tmp_path: Path) -> Authority:
+        return Authority(tmp_path)
+
+    @pytest.fixture
+    def secure_peer(self, authority: Authority) -> Iterator[Callable[..., Peer]]:
+        peers: list[Peer] = []
+
+        def start(*answers: bytes | None, is_mutual: bool = False, **certificate: Any) -> Peer:
+            pair = authority.issue("server", **certificate)
+            files = TlsFiles(pair.certificate, pair.key, authority.ca if is_mutual else None)
+            peers.append(Peer(answers, make_server_context(files)))
+            return peers[-1]
+
+        yield start
+        for each in peers:
+            each.close()
+
+    def test_messages_go_out_and_acks_come_back(
+        self, run: Run, file: Path, secure_peer: Callable[..., Peer], authority: Authority
+    ) -> None:
+        to = secure_peer(ack("AA", "1"), ack("AA", "2"))
+        result = run("send", file, "--to", to.address, "--tls", "--ca", authority.ca)
+        assert (result.code, result.err) == (0, "")
+        assert b"".join(to.received) == file.read_bytes().replace(b"\r\n", b"\r")
+
+    def test_mutual_with_an_encrypted_key(
+        self, run: Run, file: Path, secure_peer: Callable[..., Peer], authority: Authority, tmp_path: Path
+    ) -> None:
+        gam = authority.issue("gam", password="a secret")
+        (tmp_path / "password").write_text("a secret\n")
+        to = secure_peer(ack("AA", "1"), ack("AA", "2"), is_mutual=True)
+        shown = ("--certificate", gam.certificate, "--key", gam.key, "--key-password-file", tmp_path / "password")
+        assert run("send", file, "--to", to.address, "--tls", "--ca", authority.ca, *shown).code == 0
+
+    def test_a_certificate_of_another_name_is_refused_unless_that_name_is_asked_for(
+        self, run: Run, file: Path, secure_peer: Callable[..., Peer], authority: Authority
+    ) -> None:
+        to = secure_peer(ack("AA", "1"), ack("AA", "2"), hosts=["pam.chu.example"])
+        result = run("send", file, "--to", to.address, "--tls", "--ca", authority.ca)
+        assert result.code == 1
+        assert result.err.startswith(f"No connection to {to.address}: TLS failed (")
+        other = secure_peer(ack("AA", "1"), ack("AA", "2"), hosts=["pam.chu.example"])
+        words = ("--tls", "--ca", authority.ca, "--server-name", "pam.chu.example")
+        assert run("send", file, "--to", other.address, *words).code == 0
+
+    def test_a_certificate_of_an_unknown_authority_is_refused(
+        self, run: Run, file: Path, secure_peer: Callable[..., Peer]
+    ) -> None:
+        to = secure_peer(ack("AA", "1"))
+        result = run("send", file, "--to", to.address, "--tls", "--lang", "fr")
+        assert result.code == 1
+        assert "TLS n'a pas abouti (" in result.err
+        assert to.received == []
+
+    def test_a_peer_that_speaks_in_clear(self, run: Run, file: Path, peer: Callable[..., Peer]) -> None:
+        result = run("send", file, "--to", peer(b"").address, "--tls", "--timeout", "2")
+        assert result.code == 1
+        assert result.err.startswith("No connection to ")
+
+    @pytest.mark.parametrize("option", ["--ca", "--certificate", "--key", "--key-password-file", "--server-name"])
+    def test_an_option_of_tls_without_tls_sends_nothing_in_clear(self, option: str, run: Run, file: Path) -> None:
+        result = run("send", file, "--to", "127.0.0.1:1", option, "x.pem")
+        assert result.code == 2
+        assert "--tls" in result.err
+        assert "No connection" not in result.err
+
+    @pytest.mark.parametrize(
+        ("words", "said"),
+        [
+            (("--ca", "none.pem"), "none.pem: No such file or directory."),
+            (("--certificate", "none.pem"), "none.pem: No such file or directory."),
+            (("--key", "a.key"), "--key and --key-password-file go with --certificate."),
+        ],
+    )
+    def test_a_file_that_cannot_be_used(self, words: Sequence[str], said: str, run: Run, file: Path) -> None:
+        result = run("send", file, "--to", "127.0.0.1:1", "--tls", *words)
+        assert result.code == 2
+        assert said in result.err
 
 
 class TestAgainstTheDaemon:

@@ -3,15 +3,21 @@
 import asyncio
 import json
 import os
+import resource
 import signal
 import socket
 import sqlite3
+import ssl
+import subprocess
+import sys
 import urllib.request
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
+from certificates import Authority
 from hl7.mllp import open_hl7_connection
 
 from pam_receiver.cli.morning import Scene
@@ -27,10 +33,10 @@ def split_address(text: object) -> tuple[str, int]:
     return host, int(port)
 
 
-async def exchange(address: tuple[str, int], *messages: bytes) -> list[str]:
+async def exchange(address: tuple[str, int], *messages: bytes, tls: ssl.SSLContext | None = None) -> list[str]:
     """Send with python-hl7, read each answer with python-hl7; return MSA-1 of each."""
     async with asyncio.timeout(PATIENCE_S):
-        reader, writer = await open_hl7_connection(*address, encoding="utf-8")
+        reader, writer = await open_hl7_connection(*address, encoding="utf-8", ssl=tls)
         codes = []
         for raw in messages:
             writer.writeblock(raw)
@@ -69,7 +75,14 @@ class TestServe:
         assert isinstance(shown, dict)
         assert shown["status"] == "qualifiee"
         assert daemon.end() == 0
-        assert [entry["log"] for entry in daemon.entries][:3] == ["serve.starting", "database.upgraded", "serve.ready"]
+        said = [entry["log"] for entry in daemon.entries]
+        assert said[:5] == [
+            "serve.starting",
+            "database.upgraded",
+            "serve.files",
+            "listener.listening",
+            "serve.ready",
+        ]
 
     def test_works_on_each_database(self, serve: Serve, scenes: dict[str, Scene], database_url: str) -> None:
         daemon = serve("--database", database_url, "--http", "off")
@@ -120,9 +133,173 @@ class TestServe:
         assert 'pam_receiver_source_messages_total{ack="AR",source="recette"} 1.0' in metrics
         assert daemon.end() == 0
 
-    def test_warns_when_names_would_cross_a_network_in_clear(self, serve: Serve, sqlite_url: str) -> None:
+    def test_warns_when_names_would_cross_a_network_in_clear(
+        self, serve: Serve, sqlite_url: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("PAM_RECEIVER_MLLP_PLAIN", "true")
         daemon = serve("--database", sqlite_url, "--http", "off", "--mllp", "0.0.0.0:0")
+        assert daemon.wait_for("listener.listening")["tls"] == "no"
         assert daemon.wait_for("mllp.without_tls")["level"] == "WARNING"
+
+
+class TestFiles:
+    """It may open as many files as the system lets it, and takes no more connections than there are files for."""
+
+    @staticmethod
+    def start(url: str, soft: int, hard: int) -> list[dict[str, object]]:
+        """Start with these limits of open files; return the log up to the end."""
+        asked = ("--mllp", "127.0.0.1:0", "--http", "off", "--log-format", "json", "--database", url)
+        limited = subprocess.Popen(
+            [sys.executable, "-m", "pam_receiver", "serve", *asked],
+            stderr=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            text=True,
+            preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard)),  # noqa: PLW1509
+        )
+        lines = []
+        assert limited.stderr is not None
+        with limited:
+            for line in limited.stderr:
+                lines.append(json.loads(line))
+                if lines[-1]["log"] == "serve.ready":
+                    limited.send_signal(signal.SIGTERM)
+        assert limited.returncode == 0
+        return lines
+
+    def test_the_soft_limit_is_raised_to_the_hard_one_and_said(self, sqlite_url: str) -> None:
+        said = [line for line in self.start(sqlite_url, 64, 5000) if line["log"] == "serve.files"]
+        assert [(line["level"], line["files"], line["connections"]) for line in said] == [("INFO", 5000, 4000)]
+
+    def test_with_too_few_the_connections_are_fewer_and_that_is_said(self, sqlite_url: str) -> None:
+        said = [line for line in self.start(sqlite_url, 64, 1000) if line["log"] == "serve.too_few_files"]
+        assert [(line["level"], line["files"], line["connections"], line["limit"]) for line in said] == [
+            ("WARNING", 1000, 700, 4000)
+        ]
+
+
+class TestListeners:
+    """Several listeners in one daemon, each with its own certificates, senders, source and environment."""
+
+    @pytest.fixture
+    def house(self, tmp_path: Path) -> "House":
+        return House(tmp_path)
+
+    def test_each_has_its_environment_its_source_and_its_senders(
+        self, serve: Serve, scenes: dict[str, Scene], house: "House"
+    ) -> None:
+        qualified = scenes["qualification"].raw.replace(b"|P|2.5", b"|T|2.5")
+        production, test, other = free_port(), free_port(), free_port()
+        daemon = serve(
+            "--config",
+            house.write(
+                f'[[listener]]\naddress = "127.0.0.1:{production}"\n'
+                f'[[listener]]\naddress = "127.0.0.1:{test}"\nenvironment = "test"\nsource = "recette"\n'
+                f'[[listener]]\naddress = "127.0.0.1:{other}"\napplications = ["LABO"]\n'
+                '[[source]]\nname = "recette"\n'
+            ),
+            mllp=None,
+        )
+        ready = daemon.wait_for("serve.ready")
+        assert ready["mllp"] == f"127.0.0.1:{production}"
+        sent = {port: asyncio.run(exchange(("127.0.0.1", port), qualified)) for port in (production, test, other)}
+        answers = [daemon.wait_for("message.answered") for _ in range(3)]
+        assert sent == {production: ["AA"], test: ["AA"], other: ["AR"]}
+        assert [each.get("source") for each in answers] == [None, "recette", None]
+        assert daemon.end() == 0
+        rules = [set(each) for each in house.findings()]
+        assert "test-ins-in-production" in rules[0]
+        assert "test-ins-in-production" not in rules[1]
+        assert rules[2] == {"source-not-allowed"}
+
+    def test_mutual_tls_with_a_reload_by_signal(
+        self, serve: Serve, scenes: dict[str, Scene], house: "House", tmp_path: Path
+    ) -> None:
+        authority, port = Authority(tmp_path), free_port()
+        authority.issue("server", days=20)
+        gam, labo = authority.issue("gam", cn="gam.chu.example"), authority.issue("labo", cn="labo.chu.example")
+        daemon = serve(
+            "--config",
+            house.write(
+                'http = "127.0.0.1:0"\n'
+                f'[[listener]]\naddress = "127.0.0.1:{port}"\nclient_subjects = ["gam.*"]\n'
+                'tls = { certificate = "server.pem", key = "server.key", client_ca = "ca.pem" }\n'
+            ),
+            mllp=None,
+        )
+        assert daemon.wait_for("tls.expires_soon")["days"] == 19
+        assert daemon.wait_for("listener.listening")["tls"] == "mutual"
+        ready = daemon.wait_for("serve.ready")
+        raw = scenes["creation"].raw
+        assert asyncio.run(exchange(("127.0.0.1", port), raw, tls=authority.client(gam))) == ["AA"]
+        assert asyncio.run(exchange(("127.0.0.1", port), raw, tls=authority.client(labo))) == ["AR"]
+        with pytest.raises((OSError, asyncio.IncompleteReadError)):
+            asyncio.run(exchange(("127.0.0.1", port), raw, tls=authority.client()))
+        daemon.wait_for("connection.tls_failed")
+        metrics = get(ready["http"], "/metrics")[1]
+        assert "pam_receiver_certificate_expiry_timestamp_seconds{" in metrics
+        assert 'pam_receiver_connections_not_admitted_total{reason="tls"} 1.0' in metrics
+        daemon.process.send_signal(signal.SIGHUP)
+        daemon.wait_for("tls.reloaded")
+        assert asyncio.run(exchange(("127.0.0.1", port), raw, tls=authority.client(gam))) == ["AA"]
+        assert daemon.end() == 0
+        assert house.findings()[1] == ["source-not-allowed"]
+        assert house.raws()[1] == b""
+
+    def test_sighup_without_a_certificate_ends_nothing(
+        self, serve: Serve, scenes: dict[str, Scene], sqlite_url: str
+    ) -> None:
+        daemon = serve("--database", sqlite_url, "--http", "off")
+        ready = daemon.wait_for("serve.ready")
+        daemon.process.send_signal(signal.SIGHUP)
+        assert asyncio.run(exchange(split_address(ready["mllp"]), scenes["creation"].raw)) == ["AA"]
+        assert daemon.end() == 0
+
+    @pytest.mark.parametrize(
+        ("lines", "said"),
+        [
+            ('address = "0.0.0.0:2576"', "this address can be seen from the network"),
+            (
+                'address = "0.0.0.0:2576"\ntls = { certificate = "none.pem", key = "none.key" }',
+                "none.key: No such file or directory.",
+            ),
+        ],
+    )
+    def test_what_is_not_safe_or_cannot_be_read_stops_the_start(
+        self, lines: str, said: str, run: Run, house: "House"
+    ) -> None:
+        result = run("serve", "--config", house.write(f"[[listener]]\n{lines}\n"))
+        assert result.code == 2
+        assert said in result.err
+        assert not house.database.exists()
+
+    def test_mllp_off_this_machine_in_clear_stops_the_start(self, run: Run, sqlite_url: str) -> None:
+        result = run("serve", "--database", sqlite_url, "--mllp", "0.0.0.0:2575", "--http", "off")
+        assert result.code == 2
+        assert "mllp 0.0.0.0:2575 can be seen from the network and messages would cross it in clear" in result.err
+
+
+class House:
+    """A folder with a settings file and its database."""
+
+    def __init__(self, folder: Path) -> None:
+        self.database = folder / "house.db"
+        self._file = folder / "house.toml"
+
+    def write(self, text: str) -> str:
+        http = "" if "http" in text else 'http = "off"\n'
+        self._file.write_text(f'database = "sqlite:///house.db"\n{http}{text}')
+        return str(self._file)
+
+    def findings(self) -> list[list[str]]:
+        """The rules of each message, in the order they came."""
+        return [[each["rule"] for each in json.loads(row)] for row in self._column("findings")]
+
+    def raws(self) -> list[bytes]:
+        return [bytes(row) for row in self._column("raw")]
+
+    def _column(self, name: str) -> list[Any]:
+        with closing(sqlite3.connect(self.database)) as connection:
+            return [row[0] for row in connection.execute(f"SELECT {name} FROM message ORDER BY id")]
 
 
 class TestRefusesToStart:
@@ -197,7 +374,7 @@ class TestRefusesToStart:
 
     def test_a_file_that_cannot_be_written(self, run: Run, sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
         patient = Store.open
-        monkeypatch.setattr(Store, "open", lambda url: patient(url, lock_timeout_s=0.1))
+        monkeypatch.setattr(Store, "open", lambda url, **given: patient(url, **{**given, "lock_timeout_s": 0.1}))
         with closing(sqlite3.connect(sqlite_url.removeprefix("sqlite:///"), isolation_level=None)) as writer:
             writer.execute("BEGIN IMMEDIATE")
             result = run("serve", "--database", sqlite_url, "--mllp", "127.0.0.1:0", "--http", "off")

@@ -22,7 +22,7 @@ class TestFrench:
             (["show", "100", "--json=1"], "L'option --json ne prend pas de valeur."),
             (["show", "100", "--colour"], "Option inconnue : --colour."),
             (["messages", "--jsn"], "Option inconnue : --jsn. Vouliez-vous dire --json ?"),
-            (["play"], "Commande inconnue : play."),
+            (["jouer"], "Commande inconnue : jouer."),
             (["db", "upgrde"], "Commande inconnue : upgrde. Vouliez-vous dire upgrade ?"),
             (["show", "100", "200"], "Argument(s) en trop : 200."),
             (["messages", "--ack", "CA"], "Valeur refusée pour --ack. Attendu : AA, AE ou AR."),

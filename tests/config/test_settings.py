@@ -46,7 +46,7 @@ class TestDefaults:
 
 class TestTable:
     def test_every_setting_is_described_in_both_languages(self) -> None:
-        assert {setting.name for setting in SETTINGS} == set(Settings.model_fields) - {"sources"}
+        assert {setting.name for setting in SETTINGS} == set(Settings.model_fields) - {"listeners", "sources"}
         for setting in SETTINGS:
             assert setting.variable == PREFIX + setting.name.upper()
             assert all([setting.fr, setting.en, setting.allowed_fr, setting.allowed_en])
@@ -65,7 +65,7 @@ class TestOrderOfSources:
         assert settings.log_level == "debug"
         assert settings.environment == "production"
         assert settings.ack_findings == "errors"
-        assert settings.max_connections == 512
+        assert settings.max_connections == 4000
 
     def test_the_file_may_be_named_by_the_environment(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("PAM_RECEIVER_CONFIG", str(write(tmp_path, 'http = "off"\n')))
@@ -177,8 +177,8 @@ class TestUnknownSettings:
         )
 
     def test_key_of_a_file(self, tmp_path: Path) -> None:
-        with pytest.raises(SettingsError, match=r"Unknown setting in .*house\.toml: listen\.$"):
-            load_settings(config=write(tmp_path, 'listen = "127.0.0.1:2575"\n'))
+        with pytest.raises(SettingsError, match=r"Unknown setting in .*house\.toml: bind\.$"):
+            load_settings(config=write(tmp_path, 'bind = "127.0.0.1:2575"\n'))
 
     def test_option(self) -> None:
         with pytest.raises(SettingsError, match="Unknown setting: color"):

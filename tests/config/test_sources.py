@@ -1,7 +1,9 @@
 """``[[source]]``: senders that are taken in a way of their own, and what is said of a table that cannot be followed."""
 
 import os
-from fnmatch import fnmatchcase
+import re
+from datetime import timedelta
+from fnmatch import fnmatchcase, translate
 from pathlib import Path
 
 import pytest
@@ -9,8 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pam_receiver.config import PREFIX, SOURCE_KEYS, Settings, SettingsError, load_settings
-from pam_receiver.config.sources import SourceSettings, _covers
+from pam_receiver.config.sources import SourceSettings, _covers, read_pattern
 from pam_receiver.identity.identifiers import AssigningAuthority
+from pam_receiver.rulebook import RULES
 
 LYRE = AssigningAuthority("CHU-LYRE", "1.2.250.1.999.77", "ISO")
 
@@ -57,6 +60,7 @@ authorities = ["CHU-LYRE&1.2.250.1.999.77&ISO", "OTHER"]
 default_authority = "CHU-LYRE&1.2.250.1.999.77&ISO"
 charset = "utf-8"
 processing_ids = ["P", "T"]
+silent_after = "2h"
 
 [[source]]
 name = "rest"
@@ -80,6 +84,7 @@ class TestReading:
             default_authority=LYRE,
             charset="UNICODE UTF-8",
             processing_ids=frozenset("PT"),
+            silent_after=timedelta(hours=2),
         )
         assert rest == SourceSettings(file=house.file, name="rest", facility="*")
         assert all(f"\n{key.name} = " in WHOLE for key in SOURCE_KEYS)
@@ -149,6 +154,54 @@ class TestWrongTables:
         assert error.en.endswith(f"file {house.file}). Allowed: {line.allowed_en}.")
         assert f" refusée pour {key} ([[source]] {label}" in error.fr
         assert error.fr.endswith(f"fichier {house.file}). Permis : {line.allowed_fr}.")
+
+    @pytest.mark.parametrize(
+        ("key", "value", "fr", "en"),
+        [
+            ("application", '"[AB"', "un crochet [ n'est pas fermé par ]", "a bracket [ is not closed by ]"),
+            ("facility", '"GAM[]"', "un crochet [ n'est pas fermé par ]", "a bracket [ is not closed by ]"),
+            ("application", '"GAM[!]*"', "un crochet [ n'est pas fermé par ]", "a bracket [ is not closed by ]"),
+            ("application", '"GAM[9-0]"', "[9-0] ne prend aucun signe", "[9-0] takes no sign"),
+            ("application", '" GAM"', "aucune valeur ne commence ni", "no value begins or"),
+            (
+                "facility",
+                '"CHU*^1.2.250"',
+                "seul le premier composant est comparé, sans ^",
+                "the first component alone",
+            ),
+            ("authorities", '["X&abc&ISO"]', "« abc » n'est pas un OID", '"abc" is not an OID'),
+            ("authorities", '["A", "X&1.02&ISO"]', "« 1.02 » n'est pas un OID", '"1.02" is not an OID'),
+            ("authorities", '["1.2.250.1.999.77"]', "un OID seul s'écrit &1.2", "an OID alone is written &1.2"),
+            ("authorities", '["X&&ISO"]', "il manque l'OID entre X et ISO", "the OID between X and"),
+            ("authorities", '["X&1.2.250.1.999.77"]', "le type d'un OID est ISO", "the type of an OID is ISO"),
+            ("authorities", '["X&chu.example"]', "il manque le type de", "the type of"),
+            ("authorities", '["&1.2.250.1.213.1.4.8&ISO"]', "1.2.250.1.213.1.4.8 est l'OID de l'INS", "1.2.250"),
+            ("default_authority", '"X&1.2.250.1.999.77&iso"', "le type d'un OID est ISO : X&", "the type of an OID"),
+        ],
+    )
+    def test_of_what_no_message_could_match(self, key: str, value: str, fr: str, en: str, house: House) -> None:
+        """It would be a source, or an authority, that is never met, without a word."""
+        given = "" if key in ("application", "facility") else "port = 2576\n"
+        error = house.refuse(f'[[source]]\nname = "chu-x"\n{given}{key} = {value}\n')
+        assert f" refused for {key} ([[source]] chu-x, file {house.file}): {en}" in error.en
+        assert f" refusée pour {key} ([[source]] chu-x, fichier {house.file}) : {fr}" in error.fr
+        line = next(each for each in SOURCE_KEYS if each.name == key)
+        assert error.en.endswith(f". Allowed: {line.allowed_en}.")
+        assert error.fr.endswith(f". Permis : {line.allowed_fr}.")
+
+    @pytest.mark.parametrize(
+        ("key", "value"),
+        [
+            ("application", '"GAM[[]1]"'),
+            ("application", '"[!A]*"'),
+            ("application", '"GAM]"'),
+            ("application", '"[]]"'),
+            ("authorities", '["&1.2.250.1.999.77&ISO", "NAME", "X&chu.example&DNS"]'),
+        ],
+    )
+    def test_not_of_what_one_could(self, key: str, value: str, house: House) -> None:
+        given = "" if key == "application" else "port = 2576\n"
+        assert house.load(f'[[source]]\nname = "a"\n{given}{key} = {value}\n').sources
 
     def test_of_an_unknown_key(self, house: House) -> None:
         error = house.refuse('[[source]]\nname = "chu-x"\naplication = "GAM"\n')
@@ -240,3 +293,27 @@ class TestNeverReached:
     def test_what_is_called_hidden_is(self, wide: str, narrow: str, value: str) -> None:
         if _covers(wide, narrow) and fnmatchcase(value, narrow):
             assert fnmatchcase(value, wide)
+
+
+class TestPatterns:
+    @given(st.text("A[]!-9", min_size=1, max_size=6), st.data())
+    def test_one_that_is_taken_matches_something(self, pattern: str, data: st.DataObject) -> None:
+        """A bracket that is not closed is a sign among others to fnmatch: it is refused, never half understood."""
+        try:
+            read_pattern(pattern)
+        except ValueError:
+            return
+        if "[" in pattern:  # with a bracket that stands for itself a pattern of this alphabet matches its own text
+            assert not fnmatchcase(pattern, pattern)
+        value = data.draw(st.from_regex(re.compile(translate(pattern)), fullmatch=True))
+        assert fnmatchcase(value, pattern)
+
+
+class TestSpecs:
+    """A spec is shown in both languages: of ours it names keys of the settings, and no English words."""
+
+    def test_ours_name_keys_alone(self) -> None:
+        ours = [rule.spec.partition("pam-receiver, ")[2] for rule in RULES.values()]
+        named = {word for each in ours for word in re.split(r",? ", each) if word}
+        assert {"[[source]]", "strictness", "charset"} <= named
+        assert named & {"setting", "settings", "and", "or", "of", "the", "in"} == set()

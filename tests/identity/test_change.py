@@ -200,7 +200,7 @@ class TestRemoved:
 
     def test_a_nia_removed_does_not_come_back_beside_a_nir_that_was_not(self) -> None:
         one = house(qualified("100", ins=NIA))
-        one.accept(a47(who("100", ins=[ERASED_INS]), old_ins=[NIA]), dated=AT)
+        one.accept(a47(who("100", ins=[ERASED_INS]), old_ins=[NIA]))  # it counts from when we received it: AT
         one.accept(a31(who("100", ins=[NIA, NIR])), dated=AT - timedelta(hours=1))
         assert (one.of("100").ins, former(one.of("100"))) == (NIR, [])
 

@@ -129,7 +129,7 @@ class TestFindByMatricule:
 
 
 class TestMerges:
-    """ITI TF-2 §3.30.4: an absorbed identity leads to the end of its chain."""
+    """ITI TF-2 §3.30.6.4: an absorbed identity leads to the end of its chain."""
 
     def test_survivor_at_the_end_of_the_chain(self) -> None:
         one = house(who("100"), who("200"), who("300"))

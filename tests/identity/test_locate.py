@@ -101,7 +101,7 @@ class TestTwoIdentities:
 
 
 class TestAbsorbed:
-    """ITI TF-2 §3.30.4: a later message that names only an absorbed identifier is refused."""
+    """ITI TF-2 §3.30.6.4: a later message that names only an absorbed identifier is refused."""
 
     @pytest.mark.parametrize("event", [a31, movement, a29])
     def test_alone_it_is_refused_with_the_date_and_the_control_id_of_the_merge(self, event: object) -> None:

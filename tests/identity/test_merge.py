@@ -39,7 +39,7 @@ def refusal(decision: Decision) -> tuple[str, str, int, str]:
 
 
 class TestAbsorb:
-    """ITI TF-2 §3.30.4: the patient of MRG-1 disappears into that of PID-3."""
+    """ITI TF-2 §3.30.6.4: the patient of MRG-1 disappears into that of PID-3."""
 
     def test_both_are_kept_with_a_dated_link(self) -> None:
         one = house(who("100"), who("200"))
@@ -68,7 +68,7 @@ class TestAbsorb:
 
 
 class TestNoDemographics:
-    """ITI TF-2 §3.30.4: A40 carries no demographics; A31 does."""
+    """ITI TF-2 §3.30.6.4: A40 carries no demographics; A31 does."""
 
     def test_traits_status_and_ins_of_the_survivor_do_not_change(self) -> None:
         one = house(qualified("100"), who("200"))
@@ -126,7 +126,7 @@ class TestNoDemographics:
 
 
 class TestUnknown:
-    """ITI TF-2 §3.30.4: source unknown, nothing to merge; target unknown, a change of identifier."""
+    """ITI TF-2 §3.30.6.4: source unknown, nothing to merge; target unknown, a change of identifier."""
 
     def test_both_unknown_the_target_is_created_by_the_rules_of_a31(self) -> None:
         one = House()
@@ -182,7 +182,7 @@ class TestUnknown:
 
 
 class TestConflicts:
-    """ITI TF-2 §3.30.4: a merge into itself, circular, or of what is absorbed already."""
+    """ITI TF-2 §3.30.6.4: a merge into itself, circular, or of what is absorbed already."""
 
     def test_into_itself(self) -> None:
         one = house(who("100"))
@@ -239,7 +239,7 @@ class TestConflicts:
 
 
 class TestRepeated:
-    """ITI TF-2 §3.30.4: a merge that is done already has no effect."""
+    """ITI TF-2 §3.30.6.4: a merge that is done already has no effect."""
 
     def test_merge(self) -> None:
         one = house(who("100"), who("200"))

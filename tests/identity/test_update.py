@@ -273,7 +273,8 @@ class TestInsNotListed:
         decision = one.accept(a31(qualified("100")), dated=AT - timedelta(seconds=1))
         assert one.of("100").ins is None
         assert ("ins-removed-since", "W") in graded(decision)
-        assert alerts_of(decision) == ["ins-removed-since"]
+        assert one.of("100").status == "provisoire"
+        assert alerts_of(decision) == ["ins-removed-since", "stale-update-applied"]
 
     def test_a_removal_that_is_not_dated_counts_from_when_we_received_it(self) -> None:
         one = house(qualified("100"))

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import socket
+import ssl
 import struct
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
@@ -15,7 +16,7 @@ from waiting import PATIENCE_S, until
 
 from pam_receiver.hl7.mllp import encode_frame
 from pam_receiver.intake import Intake
-from pam_receiver.listener import Limits, Listener, shut_down
+from pam_receiver.listener import Callers, Limits, Listener, shut_down
 from pam_receiver.metrics import Metrics
 from pam_receiver.receive import Incoming, Outcome
 from pam_receiver.store.errors import Reason, StoreUnavailable
@@ -30,6 +31,10 @@ def message(number: int, *, padding: int = 0) -> bytes:
         f"MSH|^~\\&|GAM|CHU|PAM|DM|20240611080000||ADT^A28^ADT_A05|{number}|P|2.5\r"
         f"PID|||{number}||{SECRET}^ANNE{'x' * padding}\r"
     ).encode()
+
+
+def frame(number: int, *, padding: int = 0) -> bytes:
+    return encode_frame(message(number, padding=padding))
 
 
 def control_id(raw: bytes) -> str:
@@ -49,6 +54,7 @@ class EchoReceiver:
         self.tries = 0
         self.kept: list[bytes] = []
         self.ports: list[int | None] = []
+        self.known: list[bool] = []
         self.heads: list[bytes] = []
 
     @property
@@ -61,6 +67,7 @@ class EchoReceiver:
             raise ValueError(SECRET)
         self.kept += [incoming.raw for incoming in batch]
         self.ports += [incoming.port for incoming in batch]
+        self.known += [incoming.is_known for incoming in batch]
         return tuple(self._answer(incoming.raw, "AA" if incoming.raw else "AR") for incoming in batch)
 
     def receive_oversize(self, incoming: Incoming) -> Outcome:
@@ -99,9 +106,15 @@ class House:
     metrics: Metrics
     clients: list["Client"] = field(default_factory=list)
 
-    async def connect(self, sock: socket.socket | None = None, *, address: tuple[str, int] | None = None) -> "Client":
+    async def connect(
+        self,
+        sock: socket.socket | None = None,
+        *,
+        address: tuple[str, int] | None = None,
+        tls: ssl.SSLContext | None = None,
+    ) -> "Client":
         if sock is None:
-            reader, writer = await asyncio.open_connection(*(address or self.listener.address))
+            reader, writer = await asyncio.open_connection(*(address or self.listener.address), ssl=tls)
         else:
             sock.setblocking(False)
             await asyncio.get_running_loop().sock_connect(sock, self.listener.address)
@@ -153,17 +166,22 @@ class Client:
         try:
             async with asyncio.timeout(PATIENCE_S):
                 await self.writer.wait_closed()
-        except ConnectionError:
+        except (ConnectionError, ssl.SSLError):
             return
 
 
 @asynccontextmanager
 async def running(
-    receiver: Any = None, *, ack_deadline_s: float = 2 * PATIENCE_S, **limits: float
+    receiver: Any = None,
+    *,
+    ack_deadline_s: float = 2 * PATIENCE_S,
+    callers: Callers | None = None,
+    tls: ssl.SSLContext | None = None,
+    **limits: float,
 ) -> AsyncIterator[House]:
     receiver, metrics = receiver or EchoReceiver(), Metrics()
     intake = Intake(receiver, meter=metrics, ack_deadline_s=ack_deadline_s)
-    listener = Listener(intake, "127.0.0.1", 0, metrics=metrics, limits=Limits(**limits))
+    listener = Listener(intake, "127.0.0.1", 0, metrics=metrics, limits=Limits(**limits), callers=callers, tls=tls)
     await listener.start()
     house = House(receiver, intake, listener, metrics)
     try:
@@ -190,6 +208,7 @@ class Wire:
 
     caplog: pytest.LogCaptureFixture
     message = staticmethod(message)
+    frame = staticmethod(frame)
     running = staticmethod(running)
     run = staticmethod(run)
     until = staticmethod(until)

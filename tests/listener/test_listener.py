@@ -1,7 +1,9 @@
 """The listener on real sockets: every way in which bytes come in, break off and end."""
 
 import asyncio
+import errno
 import logging
+import socket
 from typing import Any
 
 import hl7
@@ -256,7 +258,7 @@ class TestShutdown:
             async with wire.running() as house:
                 host, port = house.listener.address
                 second = Listener(house.intake, host, port, metrics=house.metrics)
-                with pytest.raises(OSError, match="address already in use"):
+                with pytest.raises(OSError, match="Address already in use"):
                     await second.start()
                 second.stop_accepting()
 
@@ -287,6 +289,28 @@ class TestSeveralPorts:
 
         wire.run(scenario)
 
+    def test_the_port_is_known_of_a_link_that_does_not_tell_its_own(
+        self, wire: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Who may send is asked by port: a link that was lost, of which some systems tell none, must not pass by."""
+        name_of = socket.socket.getsockname
+
+        def getsockname(sock: socket.socket) -> Any:
+            if not sock.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
+                raise OSError(errno.EINVAL, "not connected")
+            return name_of(sock)
+
+        async def scenario() -> None:
+            async with wire.running() as house:
+                monkeypatch.setattr(socket.socket, "getsockname", getsockname)
+                client = await house.connect()
+                client.send_messages(1)
+                assert await client.read_acks(1) == ["1"]
+                monkeypatch.undo()
+                assert house.receiver.ports == [house.listener.address[1]]
+
+        wire.run(scenario)
+
     def test_the_end_waits_for_the_answers_of_every_port(self, wire: Any) -> None:
         async def scenario() -> None:
             async with wire.running() as house:
@@ -301,5 +325,29 @@ class TestSeveralPorts:
                 house.receiver.gate.set()
                 assert [await client.read_acks(1) for client in clients] == [["1"], ["2"]]
                 await ending
+
+        wire.run(scenario)
+
+
+class TestAddress:
+    def test_a_name_is_listened_on_at_each_address_that_this_machine_has_of_it(self, wire: Any) -> None:
+        async def scenario() -> None:
+            async with wire.running() as house:
+                named = Listener(house.intake, "localhost", 0, metrics=house.metrics)
+                await named.start()
+                client = await house.connect(address=named.address)
+                client.send_messages(1)
+                assert await client.read_acks(1) == ["1"]
+                await client.close()
+                await named.close(1.0)
+
+        wire.run(scenario)
+
+    @pytest.mark.parametrize("host", ["192.0.2.1", "no.such.host.invalid"])
+    def test_one_that_is_not_of_this_machine_stops_the_start(self, host: str, wire: Any) -> None:
+        async def scenario() -> None:
+            async with wire.running() as house:
+                with pytest.raises(OSError, match=r"Cannot assign requested address|Name or service|Temporary failure"):
+                    await Listener(house.intake, host, 0, metrics=house.metrics).start()
 
         wire.run(scenario)

@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import replace
+from typing import Final
 
 import pytest
 from hypothesis import given, settings
@@ -10,7 +11,7 @@ from small_messages import FRENCH, INTERNATIONAL, MRG, PID, Cells, a28, adt, che
 
 from pam_receiver.finding import ErrorCode, Severity
 from pam_receiver.hl7.er7 import Unreadable, parse_message
-from pam_receiver.profile.check import MOST_FINDINGS, check_message
+from pam_receiver.profile.check import MOST_FINDINGS, check_message, check_segment
 from pam_receiver.profile.lines import MAX_SENTENCE_LENGTH
 from pam_receiver.profile.model import Condition, ConditionRule, Place, Test
 
@@ -536,3 +537,29 @@ class TestAnyMessage:
         assert findings == check_message(message, profile)
         assert all(finding.severity is not Severity.E for finding in findings)
         assert bool(findings) <= profile.accepts(event)
+
+
+class TestOneSegment:
+    """A segment judged alone, in the place of the one that was sent (``shifts``)."""
+
+    WRONG: Final = {2: "le dix mars", 4: "CANCEL", 5: "X", 9: ""}
+
+    def test_it_is_told_what_the_whole_message_is_told_of_it(self) -> None:
+        raw = movement(ZBE=self.WRONG, PID={30: "X"})
+        message = parse_message(raw)
+        (zbe,) = message.named("ZBE")
+        alone = check_segment(zbe, message, FRENCH)
+        of_zbe = [each for each in check(raw) if each.at is not None and each.at.segment == "ZBE"]
+        assert {each.rule for each in alone} >= {"zbe-2-ill-formed", "zbe-6-missing", "movement-event-needs-insert"}
+        assert sorted(alone, key=repr) == sorted(of_zbe, key=repr)
+
+    def test_it_stands_in_the_place_of_the_one_that_was_sent(self) -> None:
+        sent, right = parse_message(movement(ZBE=self.WRONG)), parse_message(movement())
+        (zbe,) = right.named("ZBE")
+        assert check_segment(zbe, sent, FRENCH) == ()
+
+    def test_of_a_segment_or_an_event_that_the_profile_does_not_have_nothing_is_said(self) -> None:
+        message = parse_message(movement() + b"ZZZ|1\r")
+        assert check_segment(message.segments[-1], message, FRENCH) == ()
+        strange = parse_message(movement(MSH={9: "ADT^A08^ADT_A01"}))
+        assert check_segment(strange.named("ZBE")[0], strange, FRENCH) == ()

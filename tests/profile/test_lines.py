@@ -109,6 +109,7 @@ SEGMENTS = [
     (segment("PV1", f'usage = "O"\n{WHEN}'), "segment PV1 when", "no other usage"),
     (segment("PV1", 'length = "9"'), "segment PV1 length", "unknown key"),
     (segment("PV1", 'card = "2..1"'), "segment PV1 card", "must be a cardinality"),
+    *((segment(name, ""), f"segment {name} name", "three capitals or digits") for name in ("pid", "PI", "1PI", "PIDX")),
     (segment("ZZZ", ""), "segment ZZZ", "no segment of HL7 v2.5"),
     (segment("ZBE", 'after = "MRG"\nusage = "R"'), "segment ZBE", "no place in ADT_A05 of A28"),
     (segment("PV1", 'in = "ITI-99"'), "segment PV1 in", "no such transaction"),
@@ -224,7 +225,9 @@ class TestOverlays:
     @pytest.mark.parametrize(
         ("text", "key", "problem"),
         [
-            ("", "overlay title", "missing"),
+            ("", "[overlay]", "missing"),
+            ("overlay = 1", "[overlay]", "must begin with two lines"),
+            ("[overlay]", "overlay title", "missing"),
             ('[profile]\ntitle = "T"', "profile", "unknown key"),
             ('[overlay]\ntitle = "T"\nextends = "pam"', "overlay extends", "unknown key"),
             ('[overlay]\ntitle = "T"\n[[fields]]\nat = "PID-8"', "fields", "unknown key"),

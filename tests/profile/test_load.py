@@ -251,6 +251,48 @@ class TestStrictness:
         ]
 
 
+class TestSeverity:
+    """``severity`` of a line: of the usage that the line names when it can be broken, else of the whole place."""
+
+    WHEN = 'when = [{ at = "PID-24", present = true }]\n'
+
+    @pytest.mark.parametrize(
+        ("keys", "informing"),
+        [
+            (f'usage = "C"\n{WHEN}table = "0136"', {"pid-8-missing"}),
+            (f'usage = "CE"\n{WHEN}table = "0136"', {"pid-8-unexpected"}),
+            ('usage = "R"\ntable = "0136"', {"pid-8-required"}),
+            ('usage = "X"', {"pid-8-forbidden"}),
+            ('usage = "RE"\ntable = "0136"', {"pid-8-repeated", "pid-8-not-in-table", "pid-8-divided"}),
+            ('table = "0136"', {"pid-8-repeated", "pid-8-not-in-table", "pid-8-divided"}),
+        ],
+    )
+    def test_of_a_field(self, load, keys: str, informing: set[str]) -> None:
+        rules = load(field("PID-8", f'{keys}\nseverity = "I"')).rules
+        told = {name for name, rule in rules.items() if name.startswith("pid-8-") and rule.severity is Severity.I}
+        assert told == informing
+
+    def test_of_a_segment(self, load) -> None:
+        line = '[[segment]]\nname = "PV2"\nusage = "{}"\nseverity = "I"\nspec = "S"\n{}'
+        of = {name: rule.severity for name, rule in load(line.format("C", self.WHEN)).rules.items()}
+        assert of["pv2-missing"] is Severity.I
+        assert of["pv2-out-of-order"] is of["pv2-repeated"] is Severity.W
+        assert load(line.format("O", "")).rules["pv2-out-of-order"].severity is Severity.I
+
+    def test_goes_with_the_usage_that_it_is_for(self, load) -> None:
+        lines = field("PID-8", 'usage = "X"\nseverity = "I"')
+        required = '[[field]]\nat = "PID-8"\nusage = "R"\n'
+        assert load(lines, overlay=required).rules["pid-8-required"].severity is Severity.W
+        kept = '[[field]]\nat = "PID-8"\nusage = "X"\n'
+        assert load(lines, overlay=kept).rules["pid-8-forbidden"].severity is Severity.I
+
+    def test_of_a_whole_place_stays_under_another_usage(self, load) -> None:
+        lines = field("PID-8", 'usage = "RE"\nseverity = "I"')
+        assert (
+            load(lines, overlay='[[field]]\nat = "PID-8"\nusage = "R"\n').rules["pid-8-required"].severity is Severity.I
+        )
+
+
 GRADES = [("ignore", None), ("I", Severity.I), ("W", Severity.W), ("E", Severity.E)]
 
 
@@ -458,8 +500,9 @@ class TestShippedProfiles:
         assert list_profiles() == ("pam", "pam_fr/2.11", "pam_fr/2.10", "pam_fr/2.9")
 
     def test_one_that_is_not_there_is_said_so(self) -> None:
-        with pytest.raises(ProfileError, match="pam_fr/9: profile: no such profile"):
+        with pytest.raises(ProfileError, match="pam_fr/9: profile: no such profile; the profiles: pam, ") as refused:
             load_profile("pam_fr/9")
+        assert "profil inconnu ; les profils : pam, pam_fr/2.11, pam_fr/2.10, pam_fr/2.9" in refused.value.text("fr")
 
     def test_france_excludes_a08(self) -> None:
         profiles = load_profiles()

@@ -39,13 +39,17 @@ class TestWhole:
     def test_a_rule_is_found_by_its_id(self) -> None:
         found = outline(FRENCH)
         for rule_id, place in (("zbe-required", "ZBE"), ("pid-32-required", "PID-32"), ("cx-4-required", "CX-4")):
-            asked = found.find(rule_id)
-            assert asked is not None
-            assert str(asked.at) == place
+            assert {str(asked.at) for asked in found.find(rule_id)} == {place}
+
+    def test_every_line_that_makes_a_rule_is_found(self) -> None:
+        found = {asked.rule.spec: asked.events for asked in outline(FRENCH).find("evn-required")}
+        assert set(found) == {FRENCH.plans[code].segments["EVN"].spec for code in FRENCH.plans}
+        assert len(found) > 1
+        assert sorted(code for events in found.values() for code in events) == sorted(FRENCH.plans)
 
     @pytest.mark.parametrize("rule_id", ["visit-with-class-n", "pid-missing", "no-such-rule"])
     def test_a_rule_of_no_line_is_not(self, rule_id: str) -> None:
-        assert outline(FRENCH).find(rule_id) is None
+        assert outline(FRENCH).find(rule_id) == ()
 
 
 class TestSegments:
@@ -128,5 +132,9 @@ class TestWords:
         assert say_events(FRENCH, visits) == ("ITI-31", "ITI-31")
         without = [code for code in visits if code != "A44"]
         assert say_events(FRENCH, [*without, "A28"]) == ("A28, ITI-31 sauf A44", "A28, ITI-31 except A44")
+        without = [code for code in visits if code not in ("A44", "Z99")]
+        assert say_events(FRENCH, without) == ("ITI-31 sauf A44 et Z99", "ITI-31 except A44 and Z99")
+        without.remove("A01")
+        assert say_events(FRENCH, without)[0] == "ITI-31 sauf A01, A44 et Z99"
         assert say_events(FRENCH, MOVEMENTS) == (", ".join(MOVEMENTS), ", ".join(MOVEMENTS))
         assert say_events(FRENCH, []) == ("", "")

@@ -84,6 +84,30 @@ class TestFieldRules:
         assert (rule.spec, rule.example) == ("of the line", "PID-8 = F")
         assert rule.en == "Fill {place} (Sex): required in a message {event}."
 
+    def test_a_severity_of_the_usage_leaves_the_others_alone(self) -> None:
+        asked = replace(FIELD, usage=Usage.C, when=WHEN, table=TABLE, severity=Severity.I)
+        assert {breach: rule.severity for breach, rule in made(asked).items()} == {
+            Breach.MISSING: Severity.I,
+            Breach.REPEATED: Severity.W,
+            Breach.NOT_IN_TABLE: Severity.W,
+            Breach.DIVIDED: Severity.W,
+        }
+
+    def test_the_other_severity_is_for_all_but_the_usage(self) -> None:
+        asked = replace(FIELD, usage=Usage.R, table=TABLE, other_severity=Severity.I)
+        told = {breach: rule.severity for breach, rule in made(asked).items()}
+        assert told.pop(Breach.REQUIRED) is Severity.W
+        assert set(told.values()) == {Severity.I}
+
+    def test_say_of_a_forbidden_value_whether_it_is_read(self) -> None:
+        read, unread = (
+            made(replace(FIELD, at=Place.parse(at), usage=Usage.X))[Breach.FORBIDDEN] for at in ("PID-8", "PID-9")
+        )
+        assert "reads what stands there" in read.en
+        assert "lit ce qui s'y trouve" in read.fr
+        assert "is not read" in unread.en
+        assert "n'est pas lue" in unread.fr
+
     def test_say_why_a_field_is_required(self) -> None:
         rule = made(replace(FIELD, usage=Usage.C, when=WHEN))[Breach.MISSING]
         why = "ZBE-4 is CANCEL or UPDATE and PID-7 is not X and PID-9 is filled and PV2 is empty"
@@ -133,7 +157,7 @@ class TestSegmentRules:
             (Usage.R, 1, "out-of-order required repeated"),
             (Usage.C, None, "out-of-order missing"),
             (Usage.CE, 2, "out-of-order unexpected repeated"),
-            (Usage.X, 1, "out-of-order forbidden"),
+            (Usage.X, 1, "forbidden"),
         ],
     )
     def test_of_a_segment(self, usage: Usage, most: int | None, breaches: str) -> None:

@@ -196,6 +196,47 @@ class TestUsage:
     def test_a_usage_that_is_checked_is_carried(self, usage: str) -> None:
         assert field_line(pid(6, Usage=usage)) == {"at": "PID-6", "usage": usage}
 
+    def test_what_is_forbidden_though_the_profile_requires_it_is_the_first_note(self) -> None:
+        got = imported(
+            wrap(
+                segment("MSH", *fields(12, element("Component"), element("Component", Usage="X"), Usage="R"))
+                + segment("PID", *[element("Field", Usage="X" if n in (3, 32) else "O") for n in range(1, 33)])
+                + segment("EVN", usage="X")
+            )
+        )
+        assert note(got, Kind.FORBIDDEN) == "PID-3, PID-32, EVN, MSH-12.2"
+        head = [line for line in got.toml.splitlines() if line.startswith("# fr:")]
+        assert head[0].startswith("# fr: À trancher d'abord : le fichier interdit (X), et pam_fr/2.11 exige (R)")
+        assert got.notes_en[0].startswith("To be settled first: ")
+        assert "# PID-32 (R → X)\n[[field]]\n" in got.toml
+
+    def test_what_the_profile_does_not_require_may_be_forbidden_without_a_word(self) -> None:
+        assert note(pid(9, Usage="X"), Kind.FORBIDDEN) is None
+
+    def test_every_place_is_named_however_many(self) -> None:
+        plans = load_profile(BASE).plans["A01"].fields
+        segments, asked = [], set()
+        for name, numbers in (("MSH", (9, 12)), ("EVN", ()), ("PID", ()), ("PV1", ()), ("ZBE", ())):
+            made = []
+            for number in range(1, max(plans[name].fields) + 1):
+                value = plans[name].fields.get(number)
+                if value is None:  # the separators
+                    made.append(element("Field"))
+                    continue
+                is_required = value.rule.usage is Usage.R
+                if number in numbers:  # their parts are forbidden instead
+                    asked |= {
+                        f"{name}-{number}.{n}" for n, part in enumerate(value.parts, 1) if part.rule.usage is Usage.R
+                    }
+                    made.append(element("Field", *[element("Component", Usage="X")] * len(value.parts), Usage="R"))
+                else:
+                    asked |= {f"{name}-{number}"} if is_required else set()
+                    made.append(element("Field", Usage="X" if is_required else "O"))
+            segments.append(segment(name, *made))
+        assert len(asked) > 12
+        got = imported(wrap("".join(segments), message="ADT^A01^ADT_A01"))
+        assert set((note(got, Kind.FORBIDDEN) or "").split(", ")) == asked
+
     def test_the_usage_of_the_profile_is_not_said_again(self) -> None:
         got = pid(3, Usage="R")
         assert lines(got) == []

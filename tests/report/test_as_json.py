@@ -22,6 +22,7 @@ class TestSummary:
         assert (said["files"], said["messages"], said["unreadable"]) == (1, 22, 0)
         assert said["acks"]["AA"] + said["acks"]["AE"] + said["acks"]["AR"] == 22
         assert sum(each["messages"] for each in said["events"]) == 22
+        assert said["sources"] == [{"source": None, "messages": 22}]
         assert said["fix_first"][0]["refuses"] is True
         assert said["findings"][0]["severity"] == "E"
         assert {"file", "message", "control_id", "location", "value"} == set(said["findings"][0]["examples"][0])

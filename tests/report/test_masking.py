@@ -64,6 +64,10 @@ class TestWordsOfTheStandards:
             ("VALIDE", Location("PID", 1, 32), "XXXXXX"),
             ("ADT^ADT^A28", Location("MSH", 1, 9), "ADT^ADT^A28"),
             ("ADT^KERGUELEN^ADT_A05", Location("MSH", 1, 9), "ADT^XXXXXXXXX^ADT_A05"),
+            ("ORU", Location("MSH", 1, 9, None, 1), "ORU"),
+            ("MDM^T02^MDM_T02", Location("MSH", 1, 9), "MDM^T02^MDM_T02"),
+            ("LEE^T02^LEE_T02", Location("MSH", 1, 9), "XXX^T02^XXX_X99"),
+            ("ORU", Location("PID", 1, 8), "XXX"),
             (
                 "259014410900036^^^&1.2.250.1.213.1.4.8&ISO^NH",
                 Location("PID", 1, 3),

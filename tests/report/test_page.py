@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable
+from dataclasses import replace
 from html.parser import HTMLParser
 from typing import Literal
 
@@ -92,6 +93,22 @@ class TestContent:
         assert "02/03/2026" in text
         assert "qualified-trait-missing" in text
         assert text.index("À corriger d'abord") < text.index("Par événement") < text.index("Constats par règle")
+
+    def test_french_signs_are_kept_with_their_words(self, check: Check, morning_entries: Iterable[Entry]) -> None:
+        entries = [*morning_entries, check(adt(event="A08", pid32="QUAL")), check(b"MSH|\rPID|1\r")]
+        text = Outline(page(entries)).text
+        assert text.count("\u00a0:") > 10
+        assert re.findall(r".{20} [:;?!»]|« .{20}", text) == []
+
+    def test_the_messages_of_each_source(self, check: Check) -> None:
+        entry = check(adt())
+        assert entry.checked is not None
+        named = replace(entry, checked=replace(entry.checked, source="<gam>"))
+        text = Outline(page([named, named, entry])).text
+        assert re.search(
+            r"Par source des réglages\s+Source\s*Messages\s+<gam>2\s+\(aucune\W: réglages généraux\)1", text
+        )
+        assert "Par source" not in Outline(page([named])).text
 
     def test_in_english(self, morning_entries: Iterable[Entry]) -> None:
         text = Outline(page(morning_entries, lang="en")).text

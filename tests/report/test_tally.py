@@ -71,6 +71,11 @@ class TestTotals:
     def test_what_is_no_event_is_not_shown(self, event: str) -> None:
         assert [each.event for each in count([entry(event=event)]).events] == [""]
 
+    def test_messages_by_source(self) -> None:
+        entries = [entry(), entry(), entry()]
+        named = [replace(each, checked=replace(each.checked, source="gam")) for each in entries if each.checked]
+        assert count([*named, *named, *entries]).sources == (("gam", 6), ("", 3))
+
     def test_files_one_after_the_other(self) -> None:
         first, second = entry(), entry()
         assert count([first, first, replace(second, file="other.hl7"), first]).files == 3
@@ -134,6 +139,13 @@ class TestGroups:
     def test_a_rule_of_the_house_brings_its_right_form(self, check: Check) -> None:
         summary = count([check(adt(event="A08"))])
         assert next(each for each in summary.groups if each.rule == "a08-excluded-in-france").right_form
+
+    def test_how_many_fields_a_segment_has_is_told_by_its_own_sentence(self, check: Check) -> None:
+        """The example of the rule names a field of another segment than the one at fault."""
+        raw = adt().replace(b"PV1|1|N\r", b"PV1|1|N" + b"|" * 60 + b"x\r")
+        (group,) = (each for each in count([check(raw)]).groups if each.rule == "field-beyond-segment")
+        assert (group.at, group.right_form) == ("PV1-62", "")
+        assert " 52 " in group.en
 
     def test_a_rule_of_a_profile_too(self, check: Check) -> None:
         summary = count([check(adt(pid32="VALIDE"))])

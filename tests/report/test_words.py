@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from pam_receiver.adt.events import EVENTS, LINK_EVENTS
-from pam_receiver.report.words import WORDS, day, moment, number, share, word
+from pam_receiver.report.words import WORDS, day, moment, number, share, typeset, word
 
 
 def names_in(sentence: str) -> set[str]:
@@ -26,6 +26,23 @@ class TestWords:
 
     def test_values_are_filled_in(self) -> None:
         assert word("sent-range", "fr", first="a", last="b") == "du a au b"
+
+
+class TestTypeset:
+    @pytest.mark.parametrize(
+        ("sentence", "set_"),
+        [
+            ("« A » : B ; C ? D !", "«\u00a0A\u00a0»\u00a0: B\u202f; C\u202f? D\u202f!"),
+            ("MSH-2 = |^~\\&, 12:30", "MSH-2 = |^~\\&, 12:30"),
+        ],
+    )
+    def test_no_line_of_french_begins_with_a_sign(self, sentence: str, set_: str) -> None:
+        assert typeset(sentence, "fr") == set_
+        assert typeset(sentence, "en") == sentence
+
+    def test_the_words_are_set_before_values_are_filled_in(self) -> None:
+        assert word("example", "fr", file="a : b.hl7", number=1) == "a : b.hl7, message 1"
+        assert word("ack.in_error", "fr") == "AE\u00a0: contenu à corriger"
 
 
 class TestNumbers:

@@ -1,10 +1,14 @@
-"""The audit trail: in order, without a gap, each row bound to the one before, on both databases."""
+"""The audit trail: in order, without a gap, each row bound to the one before, refused to change, on both databases."""
 
+import sqlite3
+from datetime import timedelta, timezone
+
+import psycopg
 import pytest
 from sqlalchemy import select
 
 from pam_receiver.store import Actor, AuditEvent, Store
-from pam_receiver.store.audit import hash_of
+from pam_receiver.store.audit import disclosure, hash_of
 from pam_receiver.store.schema import audit_event
 
 from .conftest import NOW
@@ -37,6 +41,15 @@ class TestChain:
         for column in row:
             assert hash_of({**row, column: "another"}) != kept
 
+    @pytest.mark.parametrize("text", ["a\0b", "\ud800", "é\u202e", "'; DROP TABLE audit_event; --"])
+    def test_any_text_is_kept_and_hashed_as_it_comes_back(self, store: Store, text: str) -> None:
+        event = AuditEvent("read", Actor(text, "os-user", text), reason=text, detail={"x": (1, text)})
+        with store.begin() as tx:
+            tx.audit(event, at=NOW.astimezone(timezone(timedelta(hours=2))))
+        (row,) = rows(store)
+        kept = row.pop("hash")
+        assert hash_of(row) == kept
+
     def test_what_is_rolled_back_leaves_no_gap(self, store: Store) -> None:
         def fail() -> None:
             with store.begin() as tx:
@@ -53,3 +66,53 @@ class TestChain:
         with store.begin() as tx:
             tx.audit(at=NOW)
         assert rows(store) == []
+
+
+class TestAppendOnly:
+    """The database itself refuses all but new rows."""
+
+    CHANGES = (
+        "UPDATE audit_event SET actor = 'another' WHERE number = 1",
+        "UPDATE audit_event SET number = 7",
+        "DELETE FROM audit_event WHERE number = 2",
+        "DELETE FROM audit_event",
+    )
+    COPY = "SELECT 1, at, 'erase', outcome, actor, actor_kind, origin, identity_id, message_id, reason, detail, '', ''"
+
+    @pytest.fixture(autouse=True)
+    def two_rows(self, store: Store) -> None:
+        with store.begin() as tx:
+            tx.audit(AuditEvent("read", WHO), AuditEvent("read", WHO), at=NOW)
+
+    @pytest.mark.parametrize("change", CHANGES)
+    def test_no_row_is_changed_or_taken_away(self, store: Store, database_url: str, change: str) -> None:
+        before = rows(store)
+        self.check_refused(database_url, change)
+        assert rows(store) == before
+
+    @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+    def test_no_row_is_replaced(self, store: Store, database_url: str) -> None:
+        self.check_refused(database_url, f"INSERT OR REPLACE INTO audit_event {self.COPY} FROM audit_event")
+        assert [row["action"] for row in rows(store)] == ["read", "read"]
+
+    @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+    def test_the_table_is_not_emptied(self, store: Store, database_url: str) -> None:
+        self.check_refused(database_url, "TRUNCATE audit_event")
+        assert len(rows(store)) == 2
+
+    def check_refused(self, url: str, change: str) -> None:
+        if url.startswith("sqlite"):
+            connection = sqlite3.connect(url.removeprefix("sqlite:///"))
+            with pytest.raises(sqlite3.IntegrityError, match="append-only"):
+                connection.execute(change)
+            connection.close()
+            return
+        with psycopg.connect(url) as server, pytest.raises(psycopg.errors.InsufficientPrivilege, match="append-only"):
+            server.execute(change.encode())
+
+
+class TestDisclosure:
+    def test_it_names_the_partner_the_identity_and_whether_the_ins_was_there(self) -> None:
+        event = disclosure("laboratory", "an-id", actor=WHO, bears_ins=True, message_id="a-message")
+        assert (event.action, event.identity_id, event.message_id) == ("disclose", "an-id", "a-message")
+        assert event.detail == {"partner": "laboratory", "ins": True}

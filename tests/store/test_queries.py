@@ -266,21 +266,6 @@ class TestListings:
         assert [view.identity.id for view in queries.list_identities(store)] == ["c", "a", "b"]
         assert [view.identity.id for view in queries.list_identities(store, limit=2)] == ["c", "a"]
 
-    def test_alerts_the_newest_first(self, store: Store, author) -> None:
-        made = author.identity("100")
-        record = author.message()
-        with store.begin() as tx:
-            tx.write(
-                messages=[record],
-                changes=[(record.id, author.creation(made))],
-                alerts=[(record.id, author.alert(made)), (record.id, author.alert(None))],
-                at=author.now,
-            )
-        newest, oldest = queries.list_alerts(store)
-        assert (newest.identity_id, oldest.identity_id) == (None, made.id)
-        assert (oldest.message_id, oldest.at, oldest.finding) == (record.id, author.now, author.finding())
-        assert queries.list_alerts(store, limit=1) == (newest,)
-
     def test_statistics(self, store: Store, author) -> None:
         author.create(store, author.identity("100"), author.identity("200"))
         assert queries.read_statistics(store) == queries.Statistics(HEAD, 2, 2, 0)

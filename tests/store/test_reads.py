@@ -6,7 +6,7 @@ from contextlib import closing
 import pytest
 from sqlalchemy import Connection, Select, text
 
-from pam_receiver.store import Store, migrate, queries
+from pam_receiver.store import Store, alerts, migrate, queries
 from pam_receiver.store.reads import READS, reads_of
 from pam_receiver.store.schema import identity_version, message, metadata
 
@@ -24,7 +24,10 @@ LISTINGS: dict[str, Select] = {
     "journal-forward": queries._FORWARD.where(message.c.id > "0190").limit(250),
     "identities": queries._CREATED.limit(100),
     "identities-forward": queries._after("0190").limit(500),
-    "alerts": queries._ALERTS.limit(50),
+    "alerts": alerts._IN_STATE.params(state="open").limit(50),
+    "alerts-open-by-rule": alerts._OPEN_BY_RULE,
+    "alerts-of-silence": alerts._SILENT,
+    "heard": alerts._HEARD.params(since="2025-01-01T00:00:00+00:00"),
 }
 
 

@@ -15,7 +15,7 @@ from pam_receiver.identity.identifiers import AssigningAuthority, Ins, PatientId
 from pam_receiver.identity.model import Change, EndedIns, EndReason, Identity, MergeLink, SeenAuthority
 from pam_receiver.identity.status import IdentityStatus
 from pam_receiver.identity.traits import Trait
-from pam_receiver.store import Reason, Receipt, Store, StoreConflict, StoreError, StoreUnavailable
+from pam_receiver.store import Reason, Receipt, Store, StoreConflict, StoreError, StoreUnavailable, queries
 from pam_receiver.store.reads import MAX_RECEIPTS
 from pam_receiver.store.schema import alert, identity, identity_version, merge_link, message, metadata, sender_authority
 
@@ -227,6 +227,34 @@ class TestWrite:
         (found,) = known
         assert found.ended_ins == (ended,)
         assert found.ended_ins[0].at.tzinfo is UTC
+
+    def test_the_date_of_the_source_is_kept_and_moves_on_without_a_version(self, store: Store, author) -> None:
+        early, late = author.now, author.now + timedelta(hours=1)
+        dated, bare = author.identity("100", dated_at=early), author.identity("200")
+        author.create(store, dated, bare)
+        with store.begin() as tx:
+            tx.write(confirmed=[replace(each, dated_at=late) for each in (dated, bare)], at=author.now)
+            tx.write(confirmed=[replace(dated, dated_at=early)], at=author.now)  # it never moves back
+        with store.begin() as tx:
+            known, _ = tx.load(ipps=["100", "200"])
+        assert set(known) == {replace(dated, dated_at=late), replace(bare, dated_at=late)}
+        assert len(queries.find_history(store, dated.id)) == 1
+
+    def test_a_date_confirmed_beside_a_change_of_the_same_batch_stays(self, store: Store, author) -> None:
+        made = author.identity("100", dated_at=author.now)
+        late = replace(made, dated_at=author.now + timedelta(hours=1))
+        messages = [author.message(), author.message()]
+        change = author.change(late, active=False)
+        with store.begin() as tx:
+            tx.write(
+                messages=messages,
+                changes=[(messages[0].id, author.creation(made)), (messages[1].id, change)],
+                confirmed=[late],
+                at=author.now,
+            )
+        with store.begin() as tx:
+            known, _ = tx.load(ipps=["100"])
+        assert list(known) == [change.after]
 
     def test_alerts_and_merges_are_kept(self, store: Store, author) -> None:
         survivor, absorbed = author.identity("100"), author.identity("200")

@@ -2,62 +2,33 @@
 
 import asyncio
 import json
-import signal
 import threading
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 
 import pytest
 
 from pam_receiver.metrics import Metrics
 from pam_receiver.store import SchemaMismatch, StoreUnavailable
 from pam_receiver.store.errors import Reason
-from pam_receiver.web import ReadyState, WebServer, create_app, read_state, serve_web
+from pam_receiver.web import ReadyState, WebServer, create_app, create_metrics_app, read_state, serve_web
 
-PATIENCE_S = 5.0
-READY = ReadyState(database="ok", schema="current")
+from .conftest import PATIENCE_S, READY, House, get, run
+
 SECRET_URL = "postgresql://user:secret@db/pam"
-
-
-@dataclass(frozen=True)
-class Reply:
-    status: int
-    headers: dict[str, str]
-    body: bytes
-
-
-async def get(server: WebServer, path: str) -> Reply:
-    """Ask with bytes of our own: what goes over the wire is what is tested."""
-    async with asyncio.timeout(PATIENCE_S):
-        reader, writer = await asyncio.open_connection(*server.address)
-        writer.write(f"GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode())
-        head, body = (await reader.read()).split(b"\r\n\r\n", 1)
-        writer.close()
-        await writer.wait_closed()
-    status, *lines = head.decode().split("\r\n")
-    headers = {name.lower(): value for name, value in (line.split(": ", 1) for line in lines)}
-    return Reply(int(status.split()[1]), headers, body)
 
 
 @asynccontextmanager
 async def serving(
     check_ready: Callable[[], ReadyState] = lambda: READY, *, ready_within_s: float = PATIENCE_S
 ) -> AsyncIterator[WebServer]:
-    app = create_app(check_ready=check_ready, metrics=Metrics(), ready_within_s=ready_within_s)
+    house = House()
+    app = create_app(check_ready=check_ready, metrics=house.metrics, guard=house.guard(), ready_within_s=ready_within_s)
     server = await serve_web(app, "127.0.0.1", 0)
     try:
         yield server
     finally:
         await server.stop()
-
-
-def run(scenario: Callable[[], Awaitable[None]]) -> None:
-    async def bounded() -> None:
-        async with asyncio.timeout(4 * PATIENCE_S):
-            await scenario()
-
-    asyncio.run(bounded())
 
 
 def fail_with(error: Exception) -> Callable[[], None]:
@@ -197,36 +168,24 @@ class TestPages:
         run(scenario)
 
 
-class TestServer:
-    def test_a_port_that_is_taken_stops_the_start_and_not_the_process(self) -> None:
+class TestMetricsAlone:
+    """``metrics_http``: a server that gives the counters and nothing else."""
+
+    @pytest.mark.parametrize(("path", "status"), [("/metrics", 200), ("/livez", 404), ("/readyz", 404), ("/", 404)])
+    def test_it_gives_metrics_alone(self, path: str, status: int) -> None:
         async def scenario() -> None:
-            async with serving() as server:
-                app = create_app(check_ready=lambda: READY, metrics=Metrics())
-                with pytest.raises(OSError, match="Address already in use"):
-                    await serve_web(app, *server.address)
-                assert (await get(server, "/livez")).status == 200
+            server = await serve_web(create_metrics_app(Metrics()), "127.0.0.1", 0)
+            assert (await get(server, path)).status == status
+            await server.stop()
 
         run(scenario)
 
-    def test_it_stops_with_a_client_that_keeps_its_connection(self) -> None:
+    def test_then_the_other_one_has_none(self) -> None:
         async def scenario() -> None:
-            async with serving() as server:
-                reader, writer = await asyncio.open_connection(*server.address)
-                writer.write(b"GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n")
-                assert await reader.readuntil(b"}")
-                await server.stop()
-                assert await reader.read() == b""
-                writer.close()
-                await writer.wait_closed()
-                with pytest.raises(OSError, match="Connect"):
-                    await asyncio.open_connection(*server.address)
-
-        run(scenario)
-
-    def test_signals_stay_with_the_daemon(self) -> None:
-        async def scenario() -> None:
-            before = [signal.getsignal(each) for each in (signal.SIGTERM, signal.SIGINT)]
-            async with serving():
-                assert [signal.getsignal(each) for each in (signal.SIGTERM, signal.SIGINT)] == before
+            house = House()
+            app = create_app(check_ready=lambda: READY, metrics=house.metrics, guard=house.guard(), shows_metrics=False)
+            server = await serve_web(app, "127.0.0.1", 0)
+            assert (await get(server, "/metrics")).status == 404
+            await server.stop()
 
         run(scenario)

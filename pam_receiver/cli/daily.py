@@ -1,0 +1,87 @@
+"""What the daemon does once a day beside its messages: erase the texts that are older than ``journal_retention``."""
+
+import asyncio
+import logging
+import socket
+import threading
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, closing
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Final
+
+from pam_receiver.cli.opening import open_store
+from pam_receiver.logs import describe
+from pam_receiver.store import Actor, StoreError
+from pam_receiver.store.retention import prune
+
+if TYPE_CHECKING:
+    from pam_receiver.config import Settings
+
+log = logging.getLogger(__name__)
+
+FIRST_AFTER_S: Final = 60.0  # a daemon that is started anew every day prunes all the same
+EVERY_S: Final = 24 * 3600.0
+AGAIN_AFTER_S: Final = 3600.0  # when the database was away
+
+
+@asynccontextmanager
+async def pruned_daily(
+    settings: "Settings", *, first_after_s: float = FIRST_AFTER_S, every_s: float = EVERY_S
+) -> AsyncIterator[None]:
+    """Prune once a day while inside, in a thread; nothing when nothing is to be pruned. It ends between two batches."""
+    if settings.journal_retention is None:
+        yield
+        return
+    leaving, stopping = asyncio.Event(), threading.Event()
+    task = asyncio.create_task(_go_on(settings, settings.journal_retention, leaving, stopping, first_after_s, every_s))
+    try:
+        yield
+    finally:
+        stopping.set()
+        leaving.set()
+        await task
+
+
+async def _go_on(
+    settings: "Settings",
+    retention: timedelta,
+    leaving: asyncio.Event,
+    stopping: threading.Event,
+    first_after_s: float,
+    every_s: float,
+) -> None:
+    pause = first_after_s
+    while not await _leaves(leaving, pause):
+        is_done = await asyncio.to_thread(_prune, settings, retention, stopping)
+        pause = every_s if is_done else min(every_s, AGAIN_AFTER_S)
+
+
+async def _leaves(leaving: asyncio.Event, within_s: float) -> bool:
+    """Wait, and return whether it is time to leave."""
+    try:
+        async with asyncio.timeout(within_s):
+            await leaving.wait()
+    except TimeoutError:
+        return False
+    return True
+
+
+def _prune(settings: "Settings", retention: timedelta, stopping: threading.Event) -> bool:
+    """Prune, on a store of this thread's own; return whether it could be done. What fails is logged."""
+    began = time.monotonic()
+    actor = Actor("pam-receiver", "system", socket.gethostname())
+    try:
+        with closing(open_store(settings)) as store:
+            before = datetime.now(UTC) - retention
+            done = prune(store, before=before, actor=actor, reason="journal_retention", is_stopped=stopping.is_set)
+    except StoreError as error:
+        log.error("journal.prune_failed", extra={"error": type(error).__name__})
+        return False
+    except Exception as error:  # noqa: BLE001 - the top of a long-running loop: the messages go on
+        name, place = describe(error)
+        log.error("journal.prune_failed", extra={"error": name, "place": place})
+        return False
+    if done.messages:
+        log.info("journal.pruned", extra={"messages": done.messages, "seconds": round(time.monotonic() - began, 1)})
+    return True
