@@ -1,0 +1,13 @@
+"""How much the fault suite does: small with ``make test``, in full with ``make soak``. The one place that reads it."""
+
+import os
+from typing import Final
+
+IS_FULL: Final = os.environ.get("PAM_TEST_SOAK", "") == "full"
+KILLS: Final = 20 if IS_FULL else 3
+"""Rounds of load and SIGKILL, on each database."""
+FAMILIES_PER_KILL: Final = 100 if IS_FULL else 40
+"""Families of messages that each of these rounds has to send."""
+SOAK_MESSAGES: Final = 200_000 if IS_FULL else 20_000
+STOPS: Final = 5 if IS_FULL else 1
+"""How often PostgreSQL is stopped under load, in each way."""
