@@ -44,7 +44,7 @@ class _Waiting:
 class Line:
     """One connection, for the intake: its messages are answered in order, or all given up from some message on.
 
-    ``port``: ours, by which it came in. ``is_known``: false when a certificate is asked for and the sender's is none of
+    ``port``: ours, by which it came in. ``is_known``: false when its address or its certificate is none of
     those that are taken.
     """
 

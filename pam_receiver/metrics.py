@@ -92,7 +92,7 @@ class Metrics:
         )
         self._not_admitted = Counter(
             "pam_receiver_connections_not_admitted_total",
-            "MLLP connections closed unread, by reason: the address (network) or the TLS handshake (tls).",
+            "MLLP connections that may not send, by reason: the address (network) or the TLS handshake (tls).",
             ("reason",),
             registry=registry,
         )

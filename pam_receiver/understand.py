@@ -56,9 +56,9 @@ SOURCE_NOT_ALLOWED: Final = Rule(
     code=ErrorCode.INTERNAL_ERROR,
     severity=Severity.E,
     fr="{place} : cet émetteur, ou ce destinataire, n'est pas admis ici ; le contenu n'a pas été gardé. Vérifier "
-    "MSH-3 à MSH-6 et le certificat, ou faire compléter les réglages du récepteur.",
-    en="{place}: this sender, or this addressee, is not admitted here; the content was not kept. Check MSH-3 to MSH-6 "
-    "and the certificate, or have the settings of the receiver completed.",
+    "MSH-3 à MSH-6, l'adresse et le certificat, ou faire compléter les réglages du récepteur.",
+    en="{place}: this sender, or this addressee, is not admitted here; the content was not kept. Check MSH-3 to MSH-6, "
+    "the address and the certificate, or have the settings of the receiver completed.",
     spec="pam-receiver, [[listener]]",
     example="MSH-3 = GAM",
 )
@@ -141,7 +141,7 @@ def bounded(findings: tuple[Finding, ...]) -> tuple[Finding, ...]:
 def refuse_sender(raw: bytes, source: Source, *, is_known: bool = True) -> Understood | None:
     """Refuse a message, or the head of one, whose sender may not send here; ``None`` when it may.
 
-    ``is_known``: whether the sender has shown a certificate that is taken, where one is asked for.
+    ``is_known``: whether the address and the certificate of the sender are among those asked for.
     """
     number = source.admission.refused_field(raw) if is_known else 3
     if number is None:

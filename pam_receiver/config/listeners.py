@@ -177,8 +177,8 @@ LISTENER_KEYS: Final = (
     ),
     ListenerKey(
         "allowed_networks",
-        "Les réseaux d'où l'on peut se connecter ; toute autre connexion est fermée sans être lue. Sans elle : tous.",
-        "The networks that may connect; other connections are closed unread. Without it: all.",
+        "Les réseaux d'où l'on peut envoyer ; les messages d'ailleurs sont refusés (AR). Sans elle : tous.",
+        "The networks that may send; messages from elsewhere are refused (AR). Without it: all.",
         "une liste de réseaux, comme 10.20.0.0/16",
         "a list of networks, such as 10.20.0.0/16",
         read_networks,

@@ -102,7 +102,8 @@ class Connection(asyncio.Protocol):
             transport.set_write_buffer_limits(*_TLS_WRITE_BYTES)
         else:
             transport.set_write_buffer_limits(high=0)  # pause_writing() as soon as the sender's window is full
-        is_known = self._listener.callers.knows(transport.get_extra_info("peercert"))
+        callers = self._listener.callers
+        is_known = callers.may_send(self.host) and callers.knows(transport.get_extra_info("peercert"))
         self._line = Line(self.peer, self._port, is_known=is_known)
         self._listener.keep(self)
         self._metrics.count_connection()
@@ -303,8 +304,10 @@ class Connection(asyncio.Protocol):
             return None
         if self._decoder.in_block and self._limits.block_timeout_s:
             return self._block_began_at + self._limits.block_timeout_s
-        if self._limits.idle_timeout_s and not self._owed:
-            return self._active_at + self._limits.idle_timeout_s
+        # Whoever may not send is not let stay either, once it has been told so.
+        idle_timeout_s = self._limits.idle_timeout_s or (0 if self._line.is_known else self._limits.block_timeout_s)
+        if idle_timeout_s and not self._owed:
+            return self._active_at + idle_timeout_s
         return None
 
     def _watch_time(self) -> None:

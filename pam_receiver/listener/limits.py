@@ -45,7 +45,7 @@ class Callers:
     networks: tuple[Network, ...] = ()
     subjects: tuple[str, ...] = ()
 
-    def may_connect(self, host: str) -> bool:
+    def may_send(self, host: str) -> bool:
         """Whether an address is in one of the networks."""
         if not self.networks:
             return True

@@ -21,6 +21,9 @@ _BACKLOG: Final = 1024
 _AT_ONCE: Final = 64  # connections taken before the loop looks after the others again
 _NO_MORE_FILES: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 _RETRY_S: Final = 1.0
+_MOST_STRANGERS: Final = (
+    20  # connections at once from outside the networks: each message is told that it may not come in
+)
 _NOT_HERE: Final = frozenset({errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL})  # one address of a name, on a host without IPv6
 
 
@@ -56,6 +59,7 @@ class Listener:
         self._connections: set[Connection] = set()
         self._places = 0  # taken, from the moment a connection is accepted until it owes nothing any more
         self._of_address: Counter[str] = Counter()
+        self._strangers = 0  # of the places, those of addresses that are in none of the networks
         self._emptied = asyncio.Event()
 
     async def start(self, port: int | None = None) -> None:
@@ -117,6 +121,7 @@ class Listener:
         sock.setblocking(False)
         self._places += 1
         self._of_address[host] += 1
+        self._strangers += not self.callers.may_send(host)
         connection = Connection(self, host, peer, port=port, is_tls=self._tls is not None)
         task = self._loop.create_task(self._greet(sock, connection))
         self._arriving[task] = connection
@@ -124,10 +129,11 @@ class Listener:
 
     def _is_welcome(self, host: str, peer: str) -> bool:
         limits = self.limits
-        if not self.callers.may_connect(host):
+        if not self.callers.may_send(host):
             self.metrics.count_not_admitted("network")
             self.warn_of("connection.not_admitted", {"peer": peer})
-            return False
+            if self._strangers >= _MOST_STRANGERS:
+                return False
         if self._places >= limits.max_connections:
             self.metrics.count_refused()
             self.reach("max_connections", "connection.refused", {"peer": peer, "limit": limits.max_connections})
@@ -190,6 +196,7 @@ class Listener:
 
     def _give_back(self, host: str) -> None:
         self._places -= 1
+        self._strangers -= not self.callers.may_send(host)
         self._of_address[host] -= 1
         if not self._of_address[host]:
             del self._of_address[host]

@@ -188,28 +188,29 @@ class TestListeners:
         self, serve: Serve, scenes: dict[str, Scene], house: "House"
     ) -> None:
         qualified = scenes["qualification"].raw.replace(b"|P|2.5", b"|T|2.5")
-        production, test, other = free_port(), free_port(), free_port()
+        production, test, other, far = free_port(), free_port(), free_port(), free_port()
         daemon = serve(
             "--config",
             house.write(
                 f'[[listener]]\naddress = "127.0.0.1:{production}"\n'
                 f'[[listener]]\naddress = "127.0.0.1:{test}"\nenvironment = "test"\nsource = "recette"\n'
                 f'[[listener]]\naddress = "127.0.0.1:{other}"\napplications = ["LABO"]\n'
+                f'[[listener]]\naddress = "127.0.0.1:{far}"\nallowed_networks = ["10.20.0.0/16"]\n'
                 '[[source]]\nname = "recette"\n'
             ),
             mllp=None,
         )
         ready = daemon.wait_for("serve.ready")
         assert ready["mllp"] == f"127.0.0.1:{production}"
-        sent = {port: asyncio.run(exchange(("127.0.0.1", port), qualified)) for port in (production, test, other)}
-        answers = [daemon.wait_for("message.answered") for _ in range(3)]
-        assert sent == {production: ["AA"], test: ["AA"], other: ["AR"]}
-        assert [each.get("source") for each in answers] == [None, "recette", None]
+        sent = {port: asyncio.run(exchange(("127.0.0.1", port), qualified)) for port in (production, test, other, far)}
+        answers = [daemon.wait_for("message.answered") for _ in range(4)]
+        assert sent == {production: ["AA"], test: ["AA"], other: ["AR"], far: ["AR"]}
+        assert [each.get("source") for each in answers] == [None, "recette", None, None]
         assert daemon.end() == 0
         rules = [set(each) for each in house.findings()]
         assert "test-ins-in-production" in rules[0]
         assert "test-ins-in-production" not in rules[1]
-        assert rules[2] == {"source-not-allowed"}
+        assert rules[2] == rules[3] == {"source-not-allowed"}
 
     def test_mutual_tls_with_a_reload_by_signal(
         self, serve: Serve, scenes: dict[str, Scene], house: "House", tmp_path: Path
