@@ -21,7 +21,7 @@ TOKEN_TEXTS: Final[Mapping[str, tuple[str, str]]] = {  # key: (fr, en)
         "Sa durée (90d) ou son dernier jour (2027-06-30) ; sans elle, il n'a pas de fin.",
         "How long it lasts (90d) or its last day (2027-06-30); without it, it has no end.",
     ),
-    "option.token-reason": ("Pourquoi, pour la trace d'audit.", "Why, for the audit trail."),
+    "option.token-reason": ("Pourquoi, pour la piste d'audit.", "Why, for the audit trail."),
     "token.created": (
         "Jeton {id} ({role}) de {name} fait, {end}. Il n'est montré qu'ici : gardez-le maintenant.",
         "Token {id} ({role}) of {name} made, {end}. It is shown here only: keep it now.",
