@@ -12,6 +12,8 @@ PINS     := pyproject.toml constraints.txt
 COVERED  := hl7 identity profile
 LEAST    := 95
 REPORT   := build/coverage.json
+# Tests at once: each of them has databases and ports of its own. JOBS=0 runs one after the other, as a debugger needs it.
+JOBS     := 2
 SECONDS  := 900
 TARGETS  := decoder parser checker receive
 # Tests that take minutes when every line is counted, and reach no line that the others do not.
@@ -49,7 +51,7 @@ demo: $(RUNTIME) ## play a sample hospital morning; KEEP=1 leaves the daemon run
 	@$(BIN)/pam-receiver demo$(if $(filter-out 0,$(KEEP)), --keep)
 
 test: $(TOOLS) ## run all tests; the last lines say what was skipped and why
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest -n $(JOBS) --dist worksteal $(ARGS)
 
 soak: $(TOOLS) ## the fault suite in full: 20 kills on each database, 200,000 messages; tens of minutes
 	@PAM_TEST_SOAK=full $(BIN)/python -m pytest tests/faults $(ARGS)
@@ -68,7 +70,7 @@ check: lint test ## all that must pass before a commit: lint, then the tests
 
 cover: $(TOOLS) ## branch coverage of hl7, identity and profile by their own tests: at least 95 %
 	@mkdir -p $(dir $(REPORT))
-	@$(BIN)/python -m pytest -q $(COVERED:%=--cov=pam_receiver.%) --cov-report=term --cov-report=json:$(REPORT) $(COVERED:%=tests/%) $(UNCOUNTED:%=--ignore=%)
+	@$(BIN)/python -m pytest -q -n $(JOBS) --dist worksteal $(COVERED:%=--cov=pam_receiver.%) --cov-report=term --cov-report=json:$(REPORT) $(COVERED:%=tests/%) $(UNCOUNTED:%=--ignore=%)
 	@$(BIN)/python .ci/branch_coverage.py $(REPORT) $(LEAST) $(COVERED:%=pam_receiver/%/)
 
 audit: $(AUDIT) ## bandit, and pip-audit where the list of vulnerabilities can be reached

@@ -86,7 +86,9 @@ def _msh(header: Header, control_id: str, at: datetime) -> str:
         _echo(header.version_field, header) or "2.5",
         *[""] * 4,
         _echo(header.country_code, header),
-        _echo(charset, header) if find_codec(charset) else "",  # an unknown one would make the answer unreadable too
+        # A name as it is, for it has no parts: translated, the hyphen of UTF-8 would go where a sender divides by it.
+        # An unknown one would make the answer unreadable too.
+        _clean(escape(charset)) if find_codec(charset) else "",
     ]
     return "|".join(fields).rstrip("|")
 

@@ -8,7 +8,7 @@ from faults import scale
 from faults.ledger import Effects, effects_without_fault
 from faults.traffic import Sent
 
-_FIGURES = pytest.StashKey[list[str]]()
+_FIGURES = "figures"  # a property of a test, which reaches the process that reports also when several run tests
 
 
 @pytest.fixture
@@ -26,13 +26,14 @@ def note(request: pytest.FixtureRequest) -> Callable[[str], None]:
     """Keep a line of figures for the end of the run."""
 
     def keep(line: str) -> None:
-        request.config.stash.setdefault(_FIGURES, []).append(f"{request.node.name}: {line}")
+        request.node.user_properties.append((_FIGURES, f"{request.node.name}: {line}"))
 
     return keep
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    figures = config.stash.get(_FIGURES, [])
+    reports = [each for outcome in ("passed", "failed") for each in terminalreporter.getreports(outcome)]
+    figures = [line for each in reports for name, line in each.user_properties if name == _FIGURES]
     if figures and (scale.IS_FULL or config.get_verbosity() > 0):
         terminalreporter.section("figures of the fault suite")
         for line in figures:

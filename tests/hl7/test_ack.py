@@ -71,7 +71,7 @@ class TestMsh:
         assert ack(None, AckCode.AR, rules.NO_HEADER.at(Location("MSH"))) == (
             b"MSH|^~\\&|||||20250102101112+0100||ACK|ACK1|P|2.5\rMSA|AR|\r"
             b"ERR||MSH^1|100^Segment sequence error^HL70357|E|no-header^^99PAMR|||"
-            b"Le message ne commence pas par MSH : envoyez un message HL7 v2 complet, un seul par bloc.\r"
+            b"Le message ne commence pas par MSH : envoyer un message HL7 v2 complet, un seul par bloc.\r"
         )
 
     def test_message_without_event_gets_a_plain_ack(self) -> None:
@@ -127,6 +127,11 @@ class TestCharset:
         assert text in raw.decode(codec)
         assert [v or "" for v in values(parse_message(raw), "MSH", 18)] == [charset]
         assert parse_message(raw).findings == ()
+
+    def test_the_charset_keeps_its_name_when_the_sender_divides_by_one_of_its_signs(self) -> None:
+        raw = MSH.format(charset="UNICODE UTF-8").replace("^~\\&", "^~\\-", 1).encode()
+        answer = parse_message(ack(read_header(parse_message(raw)), AckCode.AA))
+        assert [v or "" for v in values(answer, "MSH", 18)] == ["UNICODE UTF-8"]
 
     def test_unknown_charset_is_not_echoed_and_answered_in_ascii(self) -> None:
         raw = MSH.format(charset="EBCDIC").replace("CHU", "HÔPITAL").encode("iso8859-1")
