@@ -5,6 +5,7 @@ import json
 import logging
 import os
 import queue
+import shutil
 import signal
 import subprocess
 import sys
@@ -167,5 +168,9 @@ def morning_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def morning_url(morning_file: Path) -> str:
-    return f"sqlite:///{morning_file}"
+def morning_url(morning_file: Path, tmp_path: Path) -> str:
+    """A copy of it: to look at an identity leaves a trace."""
+    file = tmp_path / "morning" / "morning.db"
+    file.parent.mkdir()
+    shutil.copyfile(morning_file, file)
+    return f"sqlite:///{file}"
