@@ -570,7 +570,7 @@ class TestMake:
             "mypy",
             "lint-imports",
             "bandit -q -c pyproject.toml -r pam_receiver",
-            "python -m pytest",
+            "python -m pytest -n 2 --dist worksteal",
         ]
 
     def test_no_python_at_all_is_said_with_the_versions_that_will_do(self, tools: Path) -> None:

@@ -50,7 +50,7 @@ def log_head(settings: "Settings") -> None:
         with closing(open_store(settings, read_only=True)) as store:
             head = find_head(store)
     except StoreError as error:
-        log.error("audit.head_failed", extra={"error": type(error).__name__})
+        log.warning("audit.head_failed", extra={"error": type(error).__name__})
         return
     if head is not None:
         log.info("audit.head", extra={"trail": str(head)})
