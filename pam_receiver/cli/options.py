@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pam_receiver.cli import output
 from pam_receiver.cli.texts import lang_of_locale, text
 from pam_receiver.finding import Lang
 
@@ -44,15 +43,14 @@ def start(config: Path | None, **options: object) -> Start:
     """Read the settings: these options first.
 
     Raises:
-        SettingsError: a wrong or unknown setting.
+        SettingsError: a wrong or unknown setting; a password in the URL of an option, where all can see it.
     """
-    from pam_receiver.config import holds_password, load_settings
+    from pam_receiver.config import SettingsError, holds_password, load_settings
 
-    settings = load_settings(options, config=config)
-    lang = settings.lang or lang_of_locale(os.environ)
     if holds_password(str(options.get("database") or "")):
-        output.warn(text("warning.password-seen", lang))
-    return Start(settings, lang)
+        raise SettingsError(fr=text("failure.password-seen", "fr"), en=text("failure.password-seen", "en"))
+    settings = load_settings(options, config=config)
+    return Start(settings, settings.lang or lang_of_locale(os.environ))
 
 
 def read_moment(word: str | None, option: str, start: Start) -> datetime | None:

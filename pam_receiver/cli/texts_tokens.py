@@ -59,13 +59,13 @@ TOKEN_TEXTS: Final[Mapping[str, tuple[str, str]]] = {  # key: (fr, en)
     "token.column.created": ("Fait le", "Made on"),
     "token.column.created-by": ("Par", "By"),
     "token.column.expires": ("Expire", "Expires"),
-    "warning.password-seen": (
+    "failure.password-seen": (
         (
-            "Attention : le mot de passe de --database est visible de tous sur cette machine (ps). Donnez-le par "
+            "Le mot de passe de --database serait visible de tous sur cette machine (ps) : le donner par "
             "database_password_file, PGPASSFILE ou la variable PAM_RECEIVER_DATABASE."
         ),
         (
-            "Warning: the password in --database can be seen by everyone on this machine (ps). Give it by "
+            "The password in --database could be seen by everyone on this machine (ps): give it by "
             "database_password_file, PGPASSFILE or the variable PAM_RECEIVER_DATABASE."
         ),
     ),

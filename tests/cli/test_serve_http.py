@@ -223,12 +223,12 @@ class TestSecrets:
     @pytest.mark.parametrize(
         "url", ["postgresql://pam:s3cr3t@127.0.0.1:1/pam", "postgresql://127.0.0.1:1/pam?user=x&password=s3cr3t"]
     )
-    @pytest.mark.parametrize(("lang", "word"), [("fr", "Attention"), ("en", "Warning")])
-    def test_a_password_in_a_url_of_the_command_line_is_warned_of_and_not_repeated(
+    @pytest.mark.parametrize(("lang", "word"), [("fr", "Le mot de passe"), ("en", "The password")])
+    def test_a_password_in_a_url_of_the_command_line_is_refused_and_not_repeated(
         self, url: str, lang: str, word: str, run: Run
     ) -> None:
         result = run("messages", "--database", url, "--lang", lang)
-        assert result.err.startswith(word)
+        assert (result.code, result.err.startswith(word)) == (2, True)
         assert "database_password_file" in result.err
         assert "s3cr3t" not in result.out + result.err
 
