@@ -4,14 +4,14 @@ import asyncio
 import logging
 import threading
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import chain
 from queue import SimpleQueue
 from typing import Final, Protocol
 
-from pam_receiver.receive import Incoming, Outcome, Receiver
+from pam_receiver.receive import Incoming, Outcome, Read, Receiver
 from pam_receiver.store import StoreConflict, StoreUnavailable
 
 log = logging.getLogger(__name__)
@@ -33,9 +33,8 @@ class Meter(Protocol):
 class _Waiting:
     """A message that was read and has no outcome yet."""
 
-    incoming: Incoming
+    read: Read
     line: "Line"
-    is_oversize: bool
     read_at: float  # clock of the loop, seconds
     future: asyncio.Future[Outcome | None]
 
@@ -58,14 +57,17 @@ class Line:
 _Result = tuple[Outcome, ...] | Exception
 """What a batch comes back with: one outcome per message, or what went wrong with all of it."""
 
+_Job = Callable[[], tuple[Outcome, ...]]
+
 
 class Intake:
-    """Give messages to the receiver in batches, from one worker thread, and hand their outcomes back to the loop.
+    """Give messages to the receiver in batches, have one worker thread keep each, and hand the outcomes to the loop.
 
-    While the worker commits a batch, the loop gathers the next one: the batch grows with the load, and no timer ever
-    holds a message back. When the store is away, the messages are held and tried again until each one's own ACK
-    deadline, counted from when it was read. A message given up takes all later ones of its connection with it, for
-    none of them may be answered before it.
+    While the worker commits a batch, the loop reads and understands the messages of the next one: the batch grows with
+    the load, and no timer ever holds a message back. On a file the worker does nothing but commit, so that no two
+    threads are ever at work in Python: they would take turns of milliseconds. When the store is away, the messages are
+    held and tried again until each one's own ACK deadline, counted from when it was read. A message given up takes all
+    later ones of its connection with it, for none of them may be answered before it.
 
     Make it inside a running event loop. All methods belong to that loop.
     """
@@ -94,7 +96,7 @@ class Intake:
         self._next_deadline: asyncio.TimerHandle | None = None
         self._retry_s = _FIRST_RETRY_S
         self._away_since: float | None = None
-        self._jobs: SimpleQueue[list[_Waiting] | None] = SimpleQueue()
+        self._jobs: SimpleQueue[tuple[_Job, int] | None] = SimpleQueue()
         # A daemon thread of our own, not an executor: a database that hangs must not hold up the end of the process.
         self._worker = threading.Thread(target=self._work, name="pam-receiver-store", daemon=True)
         self._worker.start()
@@ -115,7 +117,8 @@ class Intake:
             return future
         now = datetime.now(UTC)
         incoming = Incoming(raw, line.peer, now, port=line.port, is_known=line.is_known)
-        waiting = _Waiting(incoming, line, is_oversize, self._loop.time(), future)
+        read = self._receiver.read_oversize(incoming) if is_oversize else self._receiver.read(incoming)
+        waiting = _Waiting(read, line, self._loop.time(), future)
         self._queue.append(waiting)
         line.waiting.append(waiting)
         self._unsettled += 1
@@ -154,12 +157,18 @@ class Intake:
     def _start(self) -> None:
         self._next_start = None
         batch = self._gather()
-        if batch:
-            self._in_work = batch
-            self._jobs.put(batch)
+        if not batch:
+            return
+        self._in_work = batch
+        try:
+            job = self._receiver.prepare([waiting.read for waiting in batch])
+        except Exception as error:  # noqa: BLE001 - as on the worker
+            self._loop.call_soon(self._take_back, error)
+        else:
+            self._jobs.put((job, len(batch)))
 
     def _gather(self) -> list[_Waiting]:
-        """Take from the queue what goes into the next batch: a block over the limit goes alone."""
+        """Take from the queue what goes into the next batch."""
         batch: list[_Waiting] = []
         size = 0
         while self._queue and len(batch) < self._max_batch:
@@ -167,8 +176,8 @@ class Intake:
             if waiting.future.done():
                 self._queue.popleft()
                 continue
-            size += len(waiting.incoming.raw)
-            if batch and (waiting.is_oversize or batch[0].is_oversize or size > self._max_batch_bytes):
+            size += len(waiting.read.incoming.raw)
+            if batch and size > self._max_batch_bytes:
                 break
             batch.append(self._queue.popleft())
         return batch
@@ -245,19 +254,18 @@ class Intake:
     # -- on the worker thread -----------------------------------------------------------------------------------------
 
     def _work(self) -> None:
-        while (batch := self._jobs.get()) is not None:
-            result = self._receive(batch)
+        while (asked := self._jobs.get()) is not None:
+            result = _result_of(*asked)
             try:
                 self._loop.call_soon_threadsafe(self._take_back, result)
             except RuntimeError:  # the loop was closed while the database hung: nobody waits any more
                 return
 
-    def _receive(self, batch: list[_Waiting]) -> _Result:
-        try:
-            if batch[0].is_oversize:
-                return (self._receiver.receive_oversize(batch[0].incoming),)
-            outcomes = self._receiver.receive([waiting.incoming for waiting in batch])
-            assert len(outcomes) == len(batch)
-        except Exception as error:  # noqa: BLE001 - the top of a long-running loop: it goes on, the loop logs it
-            return error
-        return outcomes
+
+def _result_of(job: _Job, count: int) -> _Result:
+    try:
+        outcomes = job()
+        assert len(outcomes) == count
+    except Exception as error:  # noqa: BLE001 - the top of a long-running loop: it goes on, the loop logs it
+        return error
+    return outcomes

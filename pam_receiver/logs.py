@@ -6,6 +6,7 @@ import re
 import sys
 import traceback
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Final, Literal, TextIO
 
 # Every key that a line may carry. A key that is not here is dropped: what nobody listed may be patient data.
@@ -68,6 +69,10 @@ def set_up(form: Form, level: str, *, stream: TextIO | None = None) -> None:
     root.addHandler(handler)
     root.setLevel(logging.WARNING)
     logging.getLogger(_OURS).setLevel(level.upper())
+    # What no line of ours shows need not be asked for each of them: it costs more than the line.
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
+    if sys.version_info >= (3, 12):
+        logging.logAsyncioTasks = False
     logging.raiseExceptions = False  # a full disk behind standard error must not print a traceback of its own
 
 
@@ -78,15 +83,16 @@ def read_record(record: logging.LogRecord) -> dict[str, object]:
     The text of a record is shown only when it is a bare name such as ``message.kept``; a library's own words are left
     out, because they may quote what they failed on.
     """
+    named = record.__dict__
     line: dict[str, object] = {
-        "at": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+        "at": f"{_second(int(record.created))}.{int(record.created % 1 * 1000):03d}+00:00",
         "level": record.levelname,
         "logger": record.name,
         "log": _name_of(record),
     }
-    for key in sorted(ALLOWED_KEYS & record.__dict__.keys()):
-        line[key] = _clean(record.__dict__[key])
-    if not _TRIGGER.fullmatch(str(line.get("event", ""))):
+    for key in _allowed(tuple(named)):
+        line[key] = _clean(named[key])
+    if "event" in line and not _TRIGGER.fullmatch(str(line["event"])):
         line["event"] = "other"
     if record.exc_info and record.exc_info[1] is not None:
         line["error"], line["place"] = describe(record.exc_info[1])
@@ -124,21 +130,39 @@ class TextFormatter(logging.Formatter):
         return " ".join([head, *(f"{key}={_show(value)}" for key, value in line.items())])
 
 
+@lru_cache(maxsize=4)
+def _second(moment: int) -> str:
+    return datetime.fromtimestamp(moment, UTC).strftime("%Y-%m-%dT%H:%M:%S")
+
+
+@lru_cache(maxsize=256)  # each place of ours that logs has its keys
+def _allowed(keys: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(sorted(ALLOWED_KEYS.intersection(keys)))
+
+
 def _name_of(record: logging.LogRecord) -> str:
-    is_ours = record.name == _OURS or record.name.startswith(f"{_OURS}.")
-    if is_ours and isinstance(record.msg, str) and not record.args and _NAME.fullmatch(record.msg):
-        return record.msg
-    return "other"
+    message = record.msg
+    return _name(record.name, message) if isinstance(message, str) and not record.args else "other"
+
+
+@lru_cache(maxsize=256)
+def _name(logger: str, message: str) -> str:
+    is_ours = logger == _OURS or logger.startswith(f"{_OURS}.")
+    return message if is_ours and _NAME.fullmatch(message) else "other"
 
 
 def _clean(value: object) -> object:
     match value:
+        case str():
+            if value.isprintable() and len(value) <= _MAX_VALUE:
+                return value  # nearly always so
+            return _CONTROL.sub("?", value)[:_MAX_VALUE]
         case None | bool() | int() | float():
             return value
         case list() | tuple() | set() | frozenset():
             return [_clean(each) for each in value]
         case _:
-            return _CONTROL.sub("?", str(value))[:_MAX_VALUE]
+            return _clean(str(value))
 
 
 def _show(value: object) -> str:

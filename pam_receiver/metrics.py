@@ -24,6 +24,7 @@ class Metrics:
 
     def __init__(self) -> None:
         self._registry = registry = CollectorRegistry()
+        self._found: dict[tuple[object, ...], Counter] = {}  # as many as there are labels, which are bounded
         ProcessCollector(registry=registry)
         build = Info("pam_receiver_build", "The running version.", registry=registry)
         build.info({"version": __version__})
@@ -126,14 +127,22 @@ class Metrics:
     def count_outcome(self, outcome: Outcome, took_s: float) -> None:
         """Count a message that is in the journal, with its findings; ``took_s``: seconds since it was read."""
         event = outcome.event if outcome.event in EVENTS else "other"
-        self._messages.labels(event, outcome.ack_code).inc()
+        self._one(self._messages, event, outcome.ack_code).inc()
         if outcome.source:
-            self._source_messages.labels(outcome.source, outcome.ack_code).inc()
+            self._one(self._source_messages, outcome.source, outcome.ack_code).inc()
         for rule, severity in outcome.rules:
-            self._findings.labels(rule, severity).inc()
+            self._one(self._findings, rule, severity).inc()
         if outcome.is_repeat:
             self._repeats.inc()
         self._answer_seconds.observe(took_s)
+
+    def _one(self, counter: Counter, *labels: str) -> Counter:
+        """Return the counter with these labels, which the library takes longer to find than to count."""
+        key = (counter, *labels)
+        found = self._found.get(key)
+        if found is None:
+            found = self._found[key] = counter.labels(*labels)
+        return found
 
     def messages_by_source(self) -> dict[str, float]:
         """Return how many messages of each named source are in the journal, since this daemon began."""

@@ -6,6 +6,7 @@ import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import partial
 from typing import Final, Literal
 
 from pam_receiver.adt import EVENTS, persons_of
@@ -115,7 +116,7 @@ class AnswerStyle:
 
 
 @dataclass(frozen=True, slots=True)
-class _Read:
+class Read:
     """A message of a batch: what came in, and what was understood of it."""
 
     incoming: Incoming
@@ -129,7 +130,7 @@ class _Read:
 class _Settled:
     """A message after its decision, ready to be written and answered."""
 
-    read: _Read
+    read: Read
     code: AckCode
     findings: tuple[Finding, ...]
     ack: bytes
@@ -172,11 +173,7 @@ class Receiver:
         Raises:
             StoreUnavailable: nothing was kept, or it is not known; give the same batch again, or no answer.
         """
-        return self._keep([self._read(incoming) for incoming in batch])
-
-    def read(self, incoming: Incoming) -> Understood:
-        """Return what is understood of a message, as it would be taken; nothing is kept or answered."""
-        return self._read(incoming).understood
+        return self.keep([self.read(incoming) for incoming in batch])
 
     def receive_oversize(self, incoming: Incoming) -> Outcome:
         """Journal and refuse (AR) a block over the limit, of which ``incoming`` holds the head.
@@ -184,36 +181,71 @@ class Receiver:
         Raises:
             StoreUnavailable: as :meth:`receive`.
         """
+        return self.keep([self.read_oversize(incoming)])[0]
+
+    def read_oversize(self, incoming: Incoming) -> Read:
+        """Return the refusal of a block over the limit, of which ``incoming`` holds the head, to be kept."""
         source = self._sources.find(incoming.raw, incoming.port)
         understood = refuse_sender(incoming.raw, source, is_known=incoming.is_known)
         if understood is None:
             limit = source.admission.most_bytes or self._max_block_bytes
             refused = wire.BLOCK_TOO_LARGE.at(Location("MSH"), limit=limit)
             understood = Understood(read_header_loosely(incoming.raw), (refused,), source, AckCode.AR)
-        return self._keep([self._read(incoming, understood)])[0]
+        return self._read_as(incoming, self._new_message_id(), understood)
 
-    def _read(self, incoming: Incoming, understood: Understood | None = None) -> _Read:
+    def read(self, incoming: Incoming) -> Read:
+        """Return what is understood of a message, to be kept; nothing is kept or answered yet."""
         message_id = self._new_message_id()
-        if understood is None:
-            source = self._sources.find(incoming.raw, incoming.port)
-            try:
-                refused = refuse_sender(incoming.raw, source, is_known=False) if not incoming.is_known else None
-                understood = refused or understand(incoming.raw, source)
-            except Exception as error:  # noqa: BLE001 - one message must not stop the others; nothing of it is logged
-                _log_failure(error, message_id)
-                header = read_header_loosely(incoming.raw)
-                understood = Understood(header, _FAILED, source, AckCode.AR)
+        source = self._sources.find(incoming.raw, incoming.port)
+        try:
+            refused = refuse_sender(incoming.raw, source, is_known=False) if not incoming.is_known else None
+            understood = refused or understand(incoming.raw, source)
+        except Exception as error:  # noqa: BLE001 - one message must not stop the others; nothing of it is logged
+            _log_failure(error, message_id)
+            header = read_header_loosely(incoming.raw)
+            understood = Understood(header, _FAILED, source, AckCode.AR)
+        return self._read_as(incoming, message_id, understood)
+
+    def _read_as(self, incoming: Incoming, message_id: str, understood: Understood) -> Read:
         key = b""
         if understood.control_id and understood.is_admitted:  # who may not send is never answered for one who may
             named = "\0".join((*understood.sender, understood.control_id))
             key = _digest(named.encode("utf-8", "surrogatepass"))
-        return _Read(incoming, message_id, understood, _digest(incoming.raw), key)
+        return Read(incoming, message_id, understood, _digest(incoming.raw), key)
 
-    def _keep(self, reads: Sequence[_Read]) -> tuple[Outcome, ...]:
-        """Settle and write a batch in one transaction, again when another writer was faster.
+    def prepare(self, reads: Sequence[Read]) -> Callable[[], tuple[Outcome, ...]]:
+        """Settle a batch as far as it goes without waiting for anything; return what keeps it, as :meth:`keep` does.
+
+        What is returned may be called on another thread, and must be, before anything else of this receiver that
+        writes. On a file all is written here but the commit: what takes time is then the disk, and nothing of Python.
+        """
+        if not self._store.is_file:
+            return partial(self.keep, reads)
+        try:
+            tx = self._store.open_transaction(waits=False)
+            with tx.ending_on_error():
+                outcomes = self._write_batch(tx, reads)
+        except StoreError:  # somebody else has the file, perhaps for a moment: waited for elsewhere
+            return partial(self.keep, reads)
+        return partial(self._commit, tx, reads, outcomes)
+
+    def _commit(self, tx: Transaction, reads: Sequence[Read], outcomes: tuple[Outcome, ...]) -> tuple[Outcome, ...]:
+        try:
+            tx.commit()
+        except StoreUnavailable:
+            raise
+        except StoreError:  # what is checked at the commit only
+            return self.keep(reads)
+        return outcomes
+
+    def keep(self, reads: Sequence[Read]) -> tuple[Outcome, ...]:
+        """Settle and write a batch in one transaction, again when another writer was faster. Then it is on disk.
 
         When the database refuses a value, or the batch conflicts every time, it is halved until the message at fault
         stands alone: that one is refused, and the others are kept.
+
+        Raises:
+            StoreUnavailable: as :meth:`receive`.
         """
         most = _MOST_CONFLICTS if len(reads) > 1 else _MOST_CONFLICTS_ALONE
         for attempt in range(1, most + 1):
@@ -226,43 +258,50 @@ class Receiver:
                     return self._isolate(reads, error)
         raise AssertionError  # not reached: the last conflict was isolated
 
-    def _isolate(self, reads: Sequence[_Read], error: StoreError) -> tuple[Outcome, ...]:
+    def _isolate(self, reads: Sequence[Read], error: StoreError) -> tuple[Outcome, ...]:
         if len(reads) > 1:
             half = len(reads) // 2
-            return (*self._keep(reads[:half]), *self._keep(reads[half:]))
+            return (*self.keep(reads[:half]), *self.keep(reads[half:]))
         read = reads[0]
         if read.understood.findings == _FAILED:
             raise error  # even the refusal cannot be journalled
         _log_failure(error, read.message_id)
         refused = replace(read.understood, findings=_FAILED, code=AckCode.AR)
-        return self._keep([replace(read, understood=refused)])
+        return self.keep([replace(read, understood=refused)])
 
-    def _keep_once(self, reads: Sequence[_Read]) -> tuple[Outcome, ...]:
-        with self._store.begin() as tx:  # one transaction for the batch: commits at the end, rolls back on any error
-            known, receipts = _load(tx, reads)
-            settled = []
-            for read in reads:  # pure, in order: each on what the last one left
-                one = self._settle(read, known, receipts)
-                known.apply(one.decision)
-                if one.code is AckCode.AA and one.repeat_of is None and read.repeat_key:
-                    receipts.setdefault(read.repeat_key, []).append(
-                        Receipt(read.message_id, read.understood.control_id, read.digest, one.ack)
-                    )
-                settled.append(one)
-            _write(tx, settled, self._in_force, self._now())
-            outcomes = tuple(_outcome(each) for each in settled)
-            if self._audit is not None:
-                tx.audit(*map(self._audit, outcomes), at=self._now())
+    def _keep_once(self, reads: Sequence[Read]) -> tuple[Outcome, ...]:
+        tx = self._store.open_transaction()
+        with tx.ending_on_error():
+            outcomes = self._write_batch(tx, reads)
+        tx.commit()
         return outcomes  # only here: the promise is already on disk
 
-    def _settle(self, read: _Read, known: Known, receipts: dict[bytes, list[Receipt]]) -> _Settled:
+    def _write_batch(self, tx: Transaction, reads: Sequence[Read]) -> tuple[Outcome, ...]:
+        """Decide and write in one transaction for the batch, which is not committed yet."""
+        known, receipts = _load(tx, reads)
+        settled = []
+        for read in reads:  # pure, in order: each on what the last one left
+            one = self._settle(read, known, receipts)
+            known.apply(one.decision)
+            if one.code is AckCode.AA and one.repeat_of is None and read.repeat_key:
+                receipts.setdefault(read.repeat_key, []).append(
+                    Receipt(read.message_id, read.understood.control_id, read.digest, one.ack)
+                )
+            settled.append(one)
+        _write(tx, settled, self._in_force, self._now())
+        outcomes = tuple([_outcome(each) for each in settled])
+        if self._audit is not None:
+            tx.audit(*map(self._audit, outcomes), at=self._now())
+        return outcomes
+
+    def _settle(self, read: Read, known: Known, receipts: dict[bytes, list[Receipt]]) -> _Settled:
         try:
             return self._settle_one(read, known, receipts)
         except Exception as error:  # noqa: BLE001 - one message must not stop the others; nothing of it is logged
             _log_failure(error, read.message_id)
             return self._answer(read, AckCode.AR, _FAILED)
 
-    def _settle_one(self, read: _Read, known: Known, receipts: dict[bytes, list[Receipt]]) -> _Settled:
+    def _settle_one(self, read: Read, known: Known, receipts: dict[bytes, list[Receipt]]) -> _Settled:
         understood = read.understood
         findings = understood.findings
         earlier = receipts.get(read.repeat_key, ())
@@ -287,7 +326,7 @@ class Receiver:
 
     def _answer(
         self,
-        read: _Read,
+        read: Read,
         code: AckCode,
         findings: tuple[Finding, ...],
         decision: Decision = NOTHING,
@@ -337,7 +376,7 @@ def _authorities(event: Event, sender: tuple[str, str]) -> list[SeenAuthority]:
     return [SeenAuthority(sender, each) for each in authorities if each.namespace_id]
 
 
-def _load(tx: Transaction, reads: Sequence[_Read]) -> tuple[Known, dict[bytes, list[Receipt]]]:
+def _load(tx: Transaction, reads: Sequence[Read]) -> tuple[Known, dict[bytes, list[Receipt]]]:
     """Load every identity and every earlier receipt that a batch names, in one query each."""
     ipps: set[str] = set()
     matricules: set[str] = set()

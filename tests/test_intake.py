@@ -4,15 +4,18 @@ import asyncio
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
+from functools import partial
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from unread import unread
 from waiting import PATIENCE_S, until
 
 from pam_receiver.intake import Intake, Line
 from pam_receiver.metrics import Metrics
-from pam_receiver.receive import Incoming, Outcome
+from pam_receiver.receive import Incoming, Outcome, Read
 from pam_receiver.store.errors import Reason, StoreConflict, StoreUnavailable
 
 SOON = 0.15  # an ACK deadline that a test can wait for
@@ -34,15 +37,20 @@ class ScriptedReceiver:
         self.peers: list[str] = []
         self.kept: list[bytes] = []
 
-    def receive(self, batch: Sequence[Incoming]) -> tuple[Outcome, ...]:
+    def read(self, incoming: Incoming) -> Read:
+        return unread(incoming)
+
+    def read_oversize(self, incoming: Incoming) -> Read:
+        return self.read(replace(incoming, raw=b"oversize:" + incoming.raw))
+
+    def prepare(self, reads: Sequence[Read]) -> Callable[[], tuple[Outcome, ...]]:
+        return partial(self.keep, [read.incoming for read in reads])
+
+    def keep(self, batch: Sequence[Incoming]) -> tuple[Outcome, ...]:
         self._enter([incoming.raw for incoming in batch])
         self.peers += [incoming.peer for incoming in batch]
         self.kept += [incoming.raw for incoming in batch]
         return tuple(self._accept(incoming) for incoming in batch)
-
-    def receive_oversize(self, incoming: Incoming) -> Outcome:
-        self._enter([b"oversize:" + incoming.raw])
-        return self._accept(incoming)
 
     def _enter(self, raws: list[bytes]) -> None:
         self.batches.append(raws)
@@ -149,7 +157,7 @@ class TestBatches:
 
         run(scenario)
 
-    def test_a_block_over_the_limit_goes_alone_and_in_its_turn(self) -> None:
+    def test_a_block_over_the_limit_goes_in_its_turn(self) -> None:
         async def scenario() -> None:
             receiver = ScriptedReceiver()
             async with running(receiver) as intake:
@@ -159,8 +167,8 @@ class TestBatches:
                     intake.submit(b"MSH|", line, is_oversize=True),
                     intake.submit(b"2", Line("b")),
                 ]
-                assert await answers(*futures) == [b"ack:1", b"ack:MSH|", b"ack:2"]
-            assert receiver.batches == [[b"1"], [b"oversize:MSH|"], [b"2"]]
+                assert await answers(*futures) == [b"ack:1", b"ack:oversize:MSH|", b"ack:2"]
+            assert receiver.batches == [[b"1", b"oversize:MSH|", b"2"]]
 
         run(scenario)
 
@@ -281,8 +289,8 @@ class TestUnforeseen:
 
     def test_fewer_outcomes_than_messages_are_no_outcomes(self) -> None:
         class Forgetful(ScriptedReceiver):
-            def receive(self, batch: Sequence[Incoming]) -> tuple[Outcome, ...]:
-                return super().receive(batch)[:-1]
+            def keep(self, batch: Sequence[Incoming]) -> tuple[Outcome, ...]:
+                return super().keep(batch)[:-1]
 
         async def scenario() -> None:
             async with running(Forgetful()) as intake:

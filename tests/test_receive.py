@@ -2,7 +2,6 @@
 
 import logging
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
@@ -164,16 +163,14 @@ class Overtaken(Store):
     times = 0
     rival: Callable[[], object] | None = None
 
-    @contextmanager
-    def begin(self) -> Iterator[Transaction]:
-        with super().begin() as tx:
-            yield Racing(tx, self)  # type: ignore[misc]
+    def open_transaction(self, *, waits: bool = True, pipelined: bool = True) -> Transaction:
+        return Racing(super().open_transaction(waits=waits, pipelined=pipelined), self)  # type: ignore[return-value]
 
 
 class Racing:
     def __init__(self, tx: Transaction, store: Overtaken) -> None:
         self._tx, self._store = tx, store
-        self.load = tx.load
+        self.load, self.commit, self.ending_on_error = tx.load, tx.commit, tx.ending_on_error
 
     def write(self, **what: Any) -> None:
         if self._store.times > 0:

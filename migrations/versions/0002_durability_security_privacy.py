@@ -42,6 +42,17 @@ def create_in_force() -> None:
         sa.Column("content", sa.LargeBinary(), nullable=False),
         sa.PrimaryKeyConstraint("digest", name="pk_kept_file"),
     )
+    op.create_table(
+        "said",
+        sa.Column("digest", sa.Text(), nullable=False),
+        sa.Column("rule", sa.Text(), nullable=False),
+        sa.Column("code", sa.Integer(), nullable=False),
+        sa.Column("severity", sa.Text(), nullable=False),
+        sa.Column("fr", sa.Text(), nullable=False),
+        sa.Column("en", sa.Text(), nullable=False),
+        sa.Column("spec", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("digest", name="pk_said"),
+    )
 
 
 def extend_message() -> None:
@@ -197,8 +208,32 @@ def create_checkpoint() -> None:
     )
 
 
+def write_findings_out() -> None:
+    """Write each finding whole again, where it was said, and of each creation that it was one: see its snapshot."""
+    names = ("segment", "sequence", "field", "repetition", "component", "subcomponent")
+    if op.get_bind().dialect.name == "sqlite":
+        place = ", ".join(f"'{name}', json_extract(f.value, '$[{n}]')" for n, name in enumerate(names, 3))
+        at = f"CASE WHEN json_array_length(f.value) > 3 THEN json_object({place}) END"
+        words = f"'rule', s.rule, 'code', s.code, 'severity', s.severity, 'at', json({at}), 'fr', s.fr, 'en', s.en"
+        found = f"SELECT json_group_array(json_object({words}, 'spec', s.spec))"
+        source = "FROM json_each(message.findings) f JOIN said s ON s.digest = json_extract(f.value, '$[2]')"
+    else:
+        place = ", ".join(f"'{name}', f.value -> {n}" for n, name in enumerate(names, 3))
+        at = f"CASE WHEN json_array_length(f.value) > 3 THEN json_build_object({place}) END"
+        words = f"'rule', s.rule, 'code', s.code, 'severity', s.severity, 'at', {at}, 'fr', s.fr, 'en', s.en"
+        found = f"SELECT json_agg(json_build_object({words}, 'spec', s.spec) ORDER BY f.n)"
+        source = (
+            "FROM json_array_elements(message.findings) WITH ORDINALITY f(value, n) "
+            "JOIN said s ON s.digest = f.value ->> 2"
+        )
+    op.execute(f"UPDATE message SET findings = ({found} {source}) WHERE CAST(findings AS TEXT) LIKE '[[%'")
+    created = """'[{"what": "created", "before": null, "after": true}]'"""
+    op.execute(f"UPDATE identity_version SET changes = {created} WHERE CAST(changes AS TEXT) = 'null'")
+
+
 def downgrade() -> None:
     """Take all of it away; alerts that no message brought go."""
+    write_findings_out()
     for table in ("tombstone", "checkpoint_part", "checkpoint", "token", "audit_event"):
         op.drop_table(table)
     if op.get_bind().dialect.name != "sqlite":  # where they go with their table
@@ -220,5 +255,6 @@ def downgrade() -> None:
             batch.drop_constraint("fk_message_in_force", type_="foreignkey")
         for column in ("erased_at", "replay_of", "action", "key_id", "in_force", "port"):
             batch.drop_column(column)
+    op.drop_table("said")
     op.drop_table("kept_file")
     op.drop_table("in_force")

@@ -341,6 +341,11 @@ class Connection(asyncio.Protocol):
     # -- log lines ----------------------------------------------------------------------------------------------------
 
     def _log_answered(self, outcome: Outcome, owed: _Owed) -> None:
+        """Log what became of a message. Of one that was accepted and answered the journal says it as well."""
+        can_write = self._can_write
+        level = logging.DEBUG if can_write and outcome.ack_code == "AA" else logging.INFO
+        if not log.isEnabledFor(level):
+            return
         extra = {
             "peer": self.peer,
             "message_id": outcome.message_id,
@@ -354,7 +359,7 @@ class Connection(asyncio.Protocol):
         if outcome.source:
             extra = {**extra, "source": outcome.source}
         # Kept all the same: the sender will repeat it, and get the same answer.
-        log.info("message.answered" if self._can_write else "message.link_lost", extra=extra)
+        log.log(level, "message.answered" if can_write else "message.link_lost", extra=extra)
 
     def _log_closed(self, exc: Exception | None) -> None:
         extra = {

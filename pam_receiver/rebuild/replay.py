@@ -161,7 +161,7 @@ class _Replaying:
         if BLOCK_TOO_LARGE.id in refused.errors:  # the journal has its head alone, which may look like a message
             self._result.refused.add(_tell(refused, self._trial.receive_oversize(incoming)))
             return
-        understood = self._trial.read(incoming)
+        understood = self._trial.read(incoming).understood
         if understood.event is not None:
             named = _read(self._store, understood.event, understood.sender)
             dated = understood.occasion(self._id, self._at).dated

@@ -13,6 +13,7 @@ from pam_receiver.identity.known import Known
 from pam_receiver.identity.model import Decision, MergeLink
 from pam_receiver.store.reads import read_identities, read_merges, reads_of
 from pam_receiver.store.rows import AnyRow, Json, read_merge
+from pam_receiver.store.said import rules_of
 from pam_receiver.store.schema import identity_version, merge_link, message
 from pam_receiver.store.sealing import Sealed, Sealing
 from pam_receiver.store.transaction import InForce, MessageRecord, Store, Transaction
@@ -163,6 +164,6 @@ def _read_later(row: AnyRow, sealing: Sealing) -> LaterMessage:
         event=row.event,
         ack_code=row.ack_code,
         version=row.number,
-        rules=tuple(each["rule"] for each in row.findings),
+        rules=tuple(rule for rule, _ in rules_of(row.findings)),
         raw=raw,
     )

@@ -21,6 +21,9 @@ from pam_receiver.store.rows import to_json_text
 from pam_receiver.store.schema import HEAD
 
 _BEGIN: Final = "pam_receiver_begin"  # execution option: the statement that begins a transaction on SQLite
+BEGUN: Final = "pam_receiver_begun"
+"""Key of ``Connection.info``, while the driver itself was asked to begin a transaction on SQLite."""
+
 _POSTGRES_DRIVERS: Final = frozenset({"postgresql", "postgres", "postgresql+psycopg"})
 _SQLITE_DRIVERS: Final = frozenset({"sqlite", "sqlite+pysqlite"})
 # A struct flock: the right to write the one byte at 2**62, which no SQLite file reaches and SQLite never locks.
@@ -127,7 +130,7 @@ def _open_sqlite(path: Path, *, read_only: bool, lock_timeout_s: float) -> Engin
         "sqlite://",
         creator=connect,
         poolclass=QueuePool,
-        pool_size=1,
+        pool_size=2,  # the writer keeps one
         max_overflow=8,
         hide_parameters=True,
         json_serializer=to_json_text,
@@ -153,7 +156,8 @@ def _open_sqlite(path: Path, *, read_only: bool, lock_timeout_s: float) -> Engin
 
     @event.listens_for(engine, "begin")
     def begin_transaction(connection: Connection) -> None:
-        connection.exec_driver_sql(connection.get_execution_options().get(_BEGIN, begin))
+        if BEGUN not in connection.info:
+            connection.exec_driver_sql(connection.get_execution_options().get(_BEGIN, begin))
 
     return engine
 
@@ -165,6 +169,12 @@ def _bring_home(connection: sqlite3.Connection) -> None:
     """
     with suppress(sqlite3.Error):  # a disk that is full, say: then as SQLite does
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+
+
+def is_same_file(connection: Connection, target: Target) -> bool:
+    """Whether the file of SQLite that this connection has open still stands at its place."""
+    assert target.path is not None
+    return bool(connection.info.get("file") == _file_of(target.path))
 
 
 def _read_only_error() -> sqlite3.OperationalError:
@@ -248,7 +258,7 @@ def _open_postgres(url: URL, *, read_only: bool, lock_timeout_s: float) -> Engin
         # commit, also what it did not find (an earlier receipt, a merge the other way round).
         isolation_level="REPEATABLE READ" if read_only else "SERIALIZABLE",
         connect_args={name: value for name, value in _POSTGRES_CONNECT.items() if name not in url.query},
-        pool_size=1,
+        pool_size=2,  # the writer keeps one
         max_overflow=8,
         pool_timeout=10,
         hide_parameters=True,

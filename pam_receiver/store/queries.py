@@ -14,7 +14,8 @@ from pam_receiver.finding import Finding
 from pam_receiver.identity.model import Difference, Identity
 from pam_receiver.identity.status import IdentityStatus
 from pam_receiver.store.reads import read_identities, reads_of
-from pam_receiver.store.rows import AnyRow, difference_from_json, finding_from_json, identity_from_json
+from pam_receiver.store.rows import AnyRow, identity_from_json, read_changes
+from pam_receiver.store.said import read_findings, rules_of
 from pam_receiver.store.schema import HEAD, alert, identity, identity_version, message, tombstone
 from pam_receiver.store.sealing import Sealed, Sealing
 from pam_receiver.store.transaction import Store
@@ -273,7 +274,7 @@ def _read_version(row: AnyRow) -> VersionView:
         version=row.number,
         at=row.at,
         status=IdentityStatus(row.status),
-        changes=tuple(difference_from_json(each) for each in row.changes),
+        changes=read_changes(row.changes, row.snapshot),
         message_id=row.message_id,
         event=row.event,
         control_id=row.control_id,
@@ -309,7 +310,8 @@ def list_messages(
     """Return the last ``limit`` messages, the newest first; answered ``ack`` (AA, AE, AR); older than ``before_id``."""
     with store.read() as connection:
         rows = connection.execute(_journal(ack, before_id).limit(limit)).all()
-    return tuple(_read_line(row) for row in rows)
+        said = read_findings(connection, [row.findings for row in rows])
+    return tuple(map(_read_line, rows, said))
 
 
 def _journal(ack: str | None, before_id: str | None) -> Select[Any]:  # Any: as in reads.py
@@ -353,7 +355,7 @@ _FORWARD: Final[Select[Any]] = select(
 
 
 def _read_entry(row: AnyRow, sealing: Sealing) -> JournalEntry:
-    rules = tuple((each["rule"], each["severity"]) for each in row.findings)
+    rules = tuple(rules_of(row.findings))
     raw = sealing.open(row.id, Sealed(row.raw, row.key_id))
     return JournalEntry(
         id=row.id,
@@ -396,10 +398,11 @@ def _read_message(connection: Connection, row: AnyRow, sealing: Sealing) -> Full
     touched = connection.execute(_TOUCHED.where(identity_version.c.message_id == row.id))
     identities = tuple(TouchedIdentity(each.identity_id, each.number) for each in touched)
     raw = sealing.open(row.id, Sealed(row.raw, row.key_id))
-    return FullMessageView(_read_line(row), raw, row.ack, row.encoding, identities, row.erased_at)
+    (findings,) = read_findings(connection, [row.findings])
+    return FullMessageView(_read_line(row, findings), raw, row.ack, row.encoding, identities, row.erased_at)
 
 
-def _read_line(row: AnyRow) -> MessageView:
+def _read_line(row: AnyRow, findings: tuple[Finding, ...]) -> MessageView:
     return MessageView(
         id=row.id,
         received_at=row.received_at,
@@ -410,7 +413,7 @@ def _read_line(row: AnyRow) -> MessageView:
         event=row.event,
         ack_code=row.ack_code,
         repeat_of=row.repeat_of,
-        findings=tuple(finding_from_json(each) for each in row.findings),
+        findings=findings,
     )
 
 

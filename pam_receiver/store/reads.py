@@ -5,7 +5,7 @@ same for any number of them: planned and compiled once, and no limit on how many
 """
 
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Final
@@ -27,6 +27,7 @@ from sqlalchemy.dialects.postgresql import array
 
 from pam_receiver.identity.identifiers import PI
 from pam_receiver.identity.model import Identity, MergeLink
+from pam_receiver.store.prepared import fetch, fetch_all
 from pam_receiver.store.rows import AnyRow, group, read_identity, read_merge
 from pam_receiver.store.schema import ended_ins, identifier, identity, merge_link, message, sender_authority
 
@@ -49,6 +50,7 @@ class Reads:
     merges: AnySelect  # ids
     seen: AnySelect  # senders → the five columns that rows.read_seen takes
     receipts: AnySelect  # keys
+    erased: AnySelect  # ids → those of these messages whose text was erased
 
     def pack(self, values: Collection[str]) -> str | list[str]:
         """Return ``values`` as the one parameter that stands for them."""
@@ -106,6 +108,7 @@ def _make_reads(*, is_sqlite: bool) -> Reads:
         sender_authority.c.universal_id_type,
     )
     of_merge = select(merge_link).where(_among(merge_link.c.absorbed, "ids", is_sqlite=is_sqlite))
+    erased = select(message.c.id).where(message.c.erased_at.is_not(None))
     return Reads(
         is_sqlite=is_sqlite,
         named=select(identity).where(identity.c.id.in_(by_ipp.union(by_matricule))),
@@ -117,6 +120,7 @@ def _make_reads(*, is_sqlite: bool) -> Reads:
         merges=of_merge.order_by(merge_link.c.at, merge_link.c.message_id),  # the last of each one counts
         seen=seen.where(_among(sender_authority.c.sender_key, "senders", is_sqlite=is_sqlite)),
         receipts=_receipts(is_sqlite=is_sqlite),
+        erased=erased.where(_among(message.c.id, "ids", is_sqlite=is_sqlite)),
     )
 
 
@@ -138,27 +142,31 @@ def read_identities(connection: Connection, statement: AnySelect, parameters: Ma
 
     With them come their survivors up the chain of merges, and the identities absorbed into any of these.
     """
-    rows = _read_family(connection, statement, parameters)
+    return read_families(connection, fetch(connection, statement, parameters))
+
+
+def read_families(connection: Connection, rows: Sequence[AnyRow]) -> list[Identity]:
+    """Return the identities of ``rows`` and of all that are merged with them, as :func:`read_identities` does."""
+    rows = _read_families(connection, rows)
     if not rows:
         return []
     reads = reads_of(connection)
     ids = {"ids": reads.pack([row.id for row in rows])}
-    identifiers = group(connection.execute(reads.identifiers, ids).all())
-    ended = group(connection.execute(reads.ended, ids).all())
+    identifiers, ended = (group(found) for found in fetch_all(connection, (reads.identifiers, ids), (reads.ended, ids)))
     return [read_identity(row, identifiers.get(row.id, ()), ended.get(row.id, ())) for row in rows]
 
 
-def _read_family(connection: Connection, statement: AnySelect, parameters: Mapping[str, object]) -> list[AnyRow]:
+def _read_families(connection: Connection, rows: Sequence[AnyRow]) -> list[AnyRow]:
     # Level by level: a recursive statement would be one query, but PostgreSQL guesses its size wrong by some ten
     # million rows, and then reads the whole table.
     reads = reads_of(connection)
-    found = {row.id: row for row in connection.execute(statement, parameters)}
+    found = {row.id: row for row in rows}
     new = found
     while new:
         survivors = {row.merged_into for row in new.values() if row.merged_into is not None} - found.keys()
-        level = list(connection.execute(reads.absorbed, {"ids": reads.pack(new)}))
+        level = fetch(connection, reads.absorbed, {"ids": reads.pack(new)})
         if survivors:
-            level += connection.execute(reads.by_id, {"ids": reads.pack(survivors)})
+            level += fetch(connection, reads.by_id, {"ids": reads.pack(survivors)})
         new = {row.id: row for row in level if row.id not in found}
         found = {**found, **new}
     return list(found.values())
@@ -169,4 +177,4 @@ def read_merges(connection: Connection, absorbed: Collection[str]) -> list[Merge
     if not absorbed:
         return []
     reads = reads_of(connection)
-    return [read_merge(row) for row in connection.execute(reads.merges, {"ids": reads.pack(absorbed)})]
+    return [read_merge(row) for row in fetch(connection, reads.merges, {"ids": reads.pack(absorbed)})]

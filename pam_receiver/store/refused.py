@@ -13,6 +13,7 @@ from pam_receiver.store.checkpoints import Held
 from pam_receiver.store.folding import begin_with
 from pam_receiver.store.reads import read_identities, read_merges, reads_of
 from pam_receiver.store.rows import AnyRow, read_seen, sender_key
+from pam_receiver.store.said import rules_of
 from pam_receiver.store.schema import identity, identity_version, message
 from pam_receiver.store.sealing import Sealed, Sealing
 from pam_receiver.store.transaction import Store, Transaction
@@ -100,7 +101,7 @@ def _read_refused(row: AnyRow, sealing: Sealing) -> RefusedMessage:
         port=row.port,
         raw=sealing.open(row.id, Sealed(row.raw, row.key_id)),
         ack_code=row.ack_code,
-        errors=tuple(each["rule"] for each in row.findings if each["severity"] == Severity.E),
+        errors=tuple(rule for rule, severity in rules_of(row.findings) if severity == Severity.E),
         repeat_key=row.repeat_key,
         digest=row.digest,
     )

@@ -11,9 +11,10 @@ from typing import Any, Final
 from sqlalchemy import Row
 
 from pam_receiver.finding import ErrorCode, Finding, Location, Severity
-from pam_receiver.identity.as_json import identity_json, ins_json
+from pam_receiver.identity.as_json import difference_json, identity_json, ins_json
+from pam_receiver.identity.draft import find_differences
 from pam_receiver.identity.identifiers import AssigningAuthority, Ins, PatientIdentifier
-from pam_receiver.identity.model import Difference, EndedIns, EndReason, Identity, MergeLink, SeenAuthority
+from pam_receiver.identity.model import Change, Difference, EndedIns, EndReason, Identity, MergeLink, SeenAuthority
 from pam_receiver.identity.status import IdentityStatus
 from pam_receiver.identity.traits import TRAIT_NAMES, StrictTraits
 
@@ -180,7 +181,21 @@ def _identifier_from_json(found: Json) -> PatientIdentifier:
     return PatientIdentifier(found["value"], found["type"], authority, found["active"])
 
 
-def difference_from_json(found: Json) -> Difference:
+def changes_json(change: Change) -> list[Json] | None:
+    """Return what changed as a JSON value; ``None`` of a new identity, which its snapshot shows whole."""
+    if change.before is None:
+        return None
+    return [difference_json(difference) for difference in change.differences]
+
+
+def read_changes(found: Sequence[Json] | None, snapshot: Json) -> tuple[Difference, ...]:
+    """Return what :func:`changes_json` made a JSON value of; ``snapshot``: the identity after it."""
+    if found is None:
+        return find_differences(None, identity_from_json(snapshot))
+    return tuple(_difference_from_json(each) for each in found)
+
+
+def _difference_from_json(found: Json) -> Difference:
     return Difference(found["what"], found["before"], found["after"], found.get("reason"))
 
 
@@ -198,16 +213,6 @@ def finding_json(finding: Finding) -> Json:
         "en": finding.en,
         "spec": finding.spec,
     }
-
-
-@lru_cache(maxsize=1024)  # a feed breaks the same few rules at the same places; no finding holds patient data
-def _finding_text(finding: Finding) -> str:
-    return json.dumps(finding_json(finding))
-
-
-def findings_text(findings: Sequence[Finding]) -> JsonText:
-    """Return the JSON array of :func:`finding_json`, as text."""
-    return JsonText(f"[{', '.join(map(_finding_text, findings))}]")
 
 
 def _location_json(place: Location) -> Json:

@@ -83,6 +83,19 @@ kept_file: Final = Table(
     Column("content", LargeBinary, nullable=False),  # compressed by zlib
 )
 
+# What findings say, each sentence once; the journal names them by their digest.
+said: Final = Table(
+    "said",
+    metadata,
+    Column("digest", Text, primary_key=True),
+    Column("rule", Text, nullable=False),
+    Column("code", Integer, nullable=False),
+    Column("severity", Text, nullable=False),
+    Column("fr", Text, nullable=False),
+    Column("en", Text, nullable=False),
+    Column("spec", Text, nullable=False),
+)
+
 message: Final = Table(
     "message",
     metadata,
@@ -100,7 +113,7 @@ message: Final = Table(
     Column("repeat_of", ID, ForeignKey("message.id")),
     Column("ack_code", Text, nullable=False),
     Column("ack", LargeBinary, nullable=False),
-    Column("findings", JSON, nullable=False),
+    Column("findings", JSON, nullable=False),  # see said.py
     Column("port", Integer),  # ours, by which it came in; null: not known
     Column("in_force", Text, ForeignKey("in_force.id")),  # null: before revision 0002
     Column("key_id", Text),  # of the key that raw is encrypted with; null: in clear
@@ -209,7 +222,7 @@ identity_version: Final = Table(
     Column("at", UtcTime, nullable=False),
     Column("message_id", ID, ForeignKey("message.id"), nullable=False),
     Column("status", Text, nullable=False),
-    Column("changes", JSON, nullable=False),
+    Column("changes", JSON, nullable=False),  # null: created as the snapshot shows it
     Column("snapshot", JSON, nullable=False),  # the whole identity after the change
     Index(None, "message_id", "identity_id", "number"),
 )

@@ -15,7 +15,7 @@ from pam_receiver.identity.identifiers import PI, AssigningAuthority, PatientIde
 from pam_receiver.identity.model import Difference
 from pam_receiver.store.audit import ActorKind, AuditEvent, Outcome, hash_of
 from pam_receiver.store.errors import StoreConflict
-from pam_receiver.store.rows import AnyRow, difference_from_json, identity_from_json
+from pam_receiver.store.rows import AnyRow, identity_from_json, read_changes
 from pam_receiver.store.schema import audit_event, identifier, identity_version, message
 from pam_receiver.store.transaction import Store
 
@@ -336,7 +336,7 @@ def _read_import(row: AnyRow) -> Import:
         sending_application=row.sending_application,
         sending_facility=row.sending_facility,
         peer=row.peer,
-        changes=tuple(difference_from_json(each) for each in row.changes),
+        changes=read_changes(row.changes, row.snapshot),
         ipp=_first_ipp(held),
         ack=row.ack,
     )

@@ -1,28 +1,29 @@
 """Store and its write transaction: load what a batch names, write what the batch decided. The only writer."""
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
-from sqlalchemy import Connection, Delete, Insert, Table, Update, bindparam, delete, insert, or_, select, update
+from sqlalchemy import Connection, Delete, Insert, Select, Table, Update, bindparam, delete, insert, or_, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from pam_receiver.finding import Finding
-from pam_receiver.identity.as_json import difference_json
 from pam_receiver.identity.known import Known
 from pam_receiver.identity.model import Alert, Change, Identity, MergeLink, SeenAuthority
 from pam_receiver.store import tokens
 from pam_receiver.store.audit import AuditEvent, append
 from pam_receiver.store.engine import FileLock, Target, check_revision, is_at_head, open_engine, read_url, reading
-from pam_receiver.store.errors import StoreConflict, translated
-from pam_receiver.store.reads import read_identities, read_merges, reads_of
+from pam_receiver.store.errors import StoreConflict, StoreError, translated
+from pam_receiver.store.prepared import cursor_of, fetch, fetch_all, prepared_write
+from pam_receiver.store.reads import read_families, read_merges, reads_of
 from pam_receiver.store.rows import (
+    AnyRow,
     Values,
+    changes_json,
     ended_ins_values,
     finding_json,
-    findings_text,
     identifier_values,
     identity_values,
     merge_values,
@@ -32,6 +33,7 @@ from pam_receiver.store.rows import (
     snapshot_json,
     storable,
 )
+from pam_receiver.store.said import Sentence, keep_findings
 from pam_receiver.store.schema import (
     alert,
     ended_ins,
@@ -41,10 +43,12 @@ from pam_receiver.store.schema import (
     kept_file,
     merge_link,
     message,
+    said,
     sender_authority,
 )
 from pam_receiver.store.schema import in_force as table_in_force
 from pam_receiver.store.sealing import InClear, Sealing
+from pam_receiver.store.writer import Writer
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +114,7 @@ class Store:
         self._target = target
         self._engine = open_engine(target, read_only=read_only, lock_timeout_s=lock_timeout_s)
         self._reader = reading(self._engine)
+        self._writer = Writer(self._engine, target, lock_timeout_s=lock_timeout_s)
         self._lock: FileLock | None = None
 
     @classmethod
@@ -135,6 +140,11 @@ class Store:
         if self._target.is_sqlite and self._lock is None:
             self._lock = FileLock(self._target)
 
+    @property
+    def is_file(self) -> bool:
+        """Whether the database is a file, which is written by calls that do not wait for another process."""
+        return self._target.is_sqlite
+
     @contextmanager
     def begin(self) -> Iterator["Transaction"]:
         """Open one write transaction: it commits at the end, and rolls back on any error.
@@ -144,12 +154,22 @@ class Store:
             StoreConflict: nothing was kept, another writer was faster.
             StoreError: the database refuses a value.
         """
+        transaction = self.open_transaction(pipelined=False)
+        with transaction.ending_on_error():
+            yield transaction
+        transaction.commit()
+
+    def open_transaction(self, *, waits: bool = True, pipelined: bool = True) -> "Transaction":
+        """Begin a write transaction that the caller ends, one at a time; on a server its statements are pipelined.
+
+        ``waits``: for a lock on a file that another process holds.
+
+        Raises:
+            StoreUnavailable: there is none.
+        """
         with translated(self.name):
-            with self._engine.begin() as connection:
-                kept = connection.info  # of this connection to the database, for as long as it lasts
-                transaction = Transaction(connection, self.name, self.sealing, in_force=kept.get(_IN_FORCE))
-                yield transaction
-            kept[_IN_FORCE] = transaction.in_force  # committed
+            connection = self._writer.begin(waits=waits, pipelined=pipelined)
+        return Transaction(connection, self.name, self.sealing, self._writer)
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
@@ -200,13 +220,16 @@ class Store:
 
     def close(self) -> None:
         """Close every connection, and give back the right to serve."""
+        self._writer.close()
         self._engine.dispose()
         if self._lock is not None:
             self._lock.close()
             self._lock = None
 
 
-_IN_FORCE: Final = "pam_receiver_in_force"  # the key by which a connection remembers it
+_IN_FORCE: Final = "pam_receiver_in_force"  # the keys by which a connection remembers what the database has
+_SAID_KEY: Final = "pam_receiver_said"
+_MOST_SAID: Final = 10_000  # sentences remembered: many more would be those of a sender that makes them up
 
 
 def _once(table: Table) -> Mapping[str, Insert]:
@@ -219,13 +242,18 @@ def _once(table: Table) -> Mapping[str, Insert]:
 
 _KEPT_FILE: Final = _once(kept_file)
 _KEPT_IN_FORCE: Final = _once(table_in_force)
+_SAID: Final = _once(said)
 _MESSAGE: Final = insert(message)
-_IDENTITY: Final = insert(identity)
+_IDENTITY: Final = insert(identity).values(
+    {column.name: bindparam(column.name) for column in identity.c if column.name != "erased_at"}
+)
 _IDENTIFIER: Final = insert(identifier)
 _ENDED_INS: Final = insert(ended_ins)
 _VERSION: Final = insert(identity_version)
 _MERGE: Final = insert(merge_link)
-_ALERT: Final = insert(alert)
+_ALERT: Final = insert(alert).values(
+    {name: bindparam(name) for name in ("at", "message_id", "identity_id", "rule", "finding", "state")}
+)
 _SEEN: Final = _once(sender_authority)
 _NOT_OF_A_MESSAGE: Final = frozenset({"id", "erased_at"})
 _DATED: Final = (
@@ -258,17 +286,48 @@ _Part = TypeVar("_Part")
 class Transaction:
     """One write transaction of the store: one batch of messages."""
 
-    def __init__(self, connection: Connection, database: str, sealing: Sealing, *, in_force: str | None = None) -> None:
+    def __init__(self, connection: Connection, database: str, sealing: Sealing, writer: Writer) -> None:
         self._connection = connection
         self._database = database
         self.sealing: Final = sealing
-        self.in_force = in_force
-        """The id of what is in force, once the database has it."""
+        self._writer = writer
         self._reads = reads_of(connection)
+        self._kind = connection.dialect.name
+        self._known_said: frozenset[str] = connection.info.get(_SAID_KEY, frozenset())  # sentences that it has
+        self._said: frozenset[str] = frozenset()  # and those of this transaction
+        self._updates: tuple[Any, int] | None = None  # the cursor of the update of identities, and how many there are
+        self._in_force = connection.info.get(_IN_FORCE)  # the id of what is in force, once the database has it
+
+    @contextmanager
+    def ending_on_error(self) -> Iterator[None]:
+        """Roll back when something is raised inside.
+
+        Raises:
+            StoreError: what a driver raised, as :meth:`Store.begin` says.
+        """
+        try:
+            with translated(self._database):
+                yield
+        except BaseException as error:
+            self._writer.roll_back(error.__context__ if isinstance(error, StoreError) else error)
+            raise
+
+    def commit(self) -> None:
+        """Commit; on whatever thread.
+
+        Raises:
+            StoreError: as :meth:`Store.begin` says.
+        """
+        with translated(self._database):
+            self._writer.commit()
+        kept = self._connection.info  # of this connection, for as long as it lasts
+        kept[_IN_FORCE] = self._in_force
+        kept[_SAID_KEY] = self._known_said | self._said if len(self._known_said) < _MOST_SAID else self._said
 
     @property
     def connection(self) -> Connection:
         """The connection, for the functions of this package that write in the same transaction."""
+        self._writer.leave_pipeline()
         return self._connection
 
     @property
@@ -290,29 +349,15 @@ class Transaction:
         chain of merges and the identities absorbed into any of these. ``repeat_keys``: see :class:`MessageRecord`;
         the receipts of each come latest first, at most ``MAX_RECEIPTS`` of them.
         """
-        identities: list[Identity] = []
-        if ipps or matricules:
-            names = {"ipps": self._reads.pack(ipps), "matricules": self._reads.pack(matricules)}
-            identities = read_identities(self._connection, self._reads.named, names)
+        asked: list[tuple[Select[Any], Mapping[str, object]]] = [
+            (self._reads.seen, {"senders": self._reads.pack([sender_key(sender) for sender in senders])}),
+            (self._reads.receipts, {"keys": self._reads.pack([key.hex() for key in repeat_keys if key])}),
+        ]
+        named = {"ipps": self._reads.pack(ipps), "matricules": self._reads.pack(matricules)}
+        rows, seen, receipts = fetch_all(self._connection, (self._reads.named, named), *asked)
+        identities = read_families(self._connection, rows)
         merges = read_merges(self._connection, [each.id for each in identities if each.merged_into is not None])
-        return Known(identities, merges, self._load_seen(senders)), self._load_receipts(repeat_keys)
-
-    def _load_seen(self, senders: Collection[tuple[str, str]]) -> list[SeenAuthority]:
-        if not senders:
-            return []
-        keys = self._reads.pack([sender_key(sender) for sender in senders])
-        return [read_seen(*row) for row in self._connection.execute(self._reads.seen, {"senders": keys}).all()]
-
-    def _load_receipts(self, repeat_keys: Collection[bytes]) -> dict[bytes, list[Receipt]]:
-        found: dict[bytes, list[Receipt]] = {}
-        keys = [key.hex() for key in repeat_keys if key]
-        if not keys:
-            return found
-        for row in self._connection.execute(self._reads.receipts, {"keys": self._reads.pack(keys)}):
-            if row.id is not None:
-                receipt = Receipt(row.id, row.control_id, row.digest, row.ack)
-                found.setdefault(bytes.fromhex(row.repeat_key), []).append(receipt)
-        return found
+        return Known(identities, merges, [read_seen(*row) for row in seen]), _receipts(receipts)
 
     def write(
         self,
@@ -335,13 +380,20 @@ class Transaction:
         Raises:
             StoreConflict: an identity is no longer what the changes start from, or an IPP has just been taken.
         """
-        if in_force is not None and in_force.id != self.in_force:
+        if in_force is not None and in_force.id != self._in_force:
             self._keep_in_force(in_force, at)
         in_force_id = in_force.id if in_force is not None else None
         gone = self._erased([record.repeat_of for record in messages if record.repeat_of is not None])
+        sentences: dict[str, Sentence] = {}
         rows = [
-            self._message_values(record, in_force_id, at if record.repeat_of in gone else None) for record in messages
+            {
+                **self._message_values(record, in_force_id, at if record.repeat_of in gone else None),
+                "findings": keep_findings(record.findings, sentences),
+            }
+            for record in messages
         ]
+        self._insert(_SAID[self._kind], [each.values for key, each in sentences.items() if key not in self._known_said])
+        self._said |= sentences.keys()
         self._insert(_MESSAGE, rows)
         self._write_identities(changes)
         self._insert(_VERSION, [_version_values(message_id, change, at) for message_id, change in changes])
@@ -349,15 +401,16 @@ class Transaction:
         self._insert(_DATED, [{"old_id": each.id, "date": each.dated_at} for each in confirmed])
         self._insert(_ALERT, [_alert_values(message_id, each, at) for message_id, each in alerts])
         unique = {str(values["key"]): values for values in map(seen_values, seen)}
-        self._insert(_SEEN[self._connection.dialect.name], list(unique.values()))
+        self._insert(_SEEN[self._kind], list(unique.values()))
+        self._check_updates()
 
     def audit(self, *events: AuditEvent, at: datetime) -> None:
         """Add to the audit trail, with all else that this transaction does. ``at``: aware, UTC."""
-        append(self._connection, events, at)
+        append(self.connection, events, at)
 
     def has_token_name(self, name: str) -> bool:
         """Whether a token that is not revoked has this name."""
-        return tokens.has_name(self._connection, name)
+        return tokens.has_name(self.connection, name)
 
     def add_token(self, new: tokens.Token) -> None:
         """Write a new token.
@@ -365,18 +418,18 @@ class Transaction:
         Raises:
             StoreConflict: a token that is not revoked has just taken its name.
         """
-        tokens.add(self._connection, new)
+        tokens.add(self.connection, new)
 
     def revoke_token(self, token_id: str, *, at: datetime) -> bool:
         """End a token; whether it was there and not ended before."""
-        return tokens.revoke(self._connection, token_id, at)
+        return tokens.revoke(self.connection, token_id, at)
 
     def _erased(self, ids: Sequence[str]) -> frozenset[str]:
         """Return those of these messages whose text was erased."""
         if not ids:
             return frozenset()
-        erased = select(message.c.id).where(message.c.id.in_(ids), message.c.erased_at.is_not(None))
-        return frozenset(self._connection.execute(erased).scalars())
+        found = fetch(self._connection, self._reads.erased, {"ids": self._reads.pack(ids)})
+        return frozenset([row.id for row in found])
 
     def _message_values(self, record: MessageRecord, in_force_id: str | None, erased_at: datetime | None) -> Values:
         """``erased_at``: the text of what this one repeats was erased, and would come back with it."""
@@ -385,12 +438,12 @@ class Transaction:
         return {**_message_values(record), **kept}
 
     def _keep_in_force(self, in_force: InForce, at: datetime) -> None:
-        dialect = self._connection.dialect.name
+        dialect = self._kind
         files: list[Values] = [{"digest": digest, "content": content} for digest, content in in_force.files.items()]
         self._insert(_KEPT_FILE[dialect], files)
         values: Values = {"id": in_force.id, "at": at, "content": in_force.content}
         self._insert(_KEPT_IN_FORCE[dialect], [values])
-        self.in_force = in_force.id
+        self._in_force = in_force.id
 
     def _write_identities(self, changes: Sequence[tuple[str, Change]]) -> None:
         """Bring each identity from what it was before its first change to what it is after its last one."""
@@ -422,12 +475,35 @@ class Transaction:
             values = identity_values(after)
             del values["id"]
             rows.append({**values, "old_id": before.id, "old_version": before.version})
-        if rows and self._connection.execute(_IDENTITY_UPDATE, rows).rowcount != len(rows):
+        if rows:
+            self._updates = (self._insert(_IDENTITY_UPDATE, rows), len(rows))
+
+    def _check_updates(self) -> None:
+        """Make sure that every identity was what its change starts from."""
+        if self._updates is None:
+            return
+        self._writer.settle()
+        cursor, wanted = self._updates
+        self._updates = None
+        if cursor.rowcount != wanted:
             raise StoreConflict(self._database)
 
-    def _insert(self, statement: Insert | Update | Delete, rows: list[Values]) -> None:
-        if rows:
-            self._connection.execute(statement, rows)
+    def _insert(self, statement: Insert | Update | Delete, rows: list[Values]) -> Any:  # Any: a DBAPI cursor, or None
+        if not rows:
+            return None
+        cursor = cursor_of(self._connection)
+        prepared_write(statement, self._kind).run(cursor, rows)
+        return cursor
+
+
+def _receipts(rows: Iterable[AnyRow]) -> dict[bytes, list[Receipt]]:
+    """Return accepted messages by their repeat key; a key that was never used has a null row on SQLite."""
+    found: dict[bytes, list[Receipt]] = {}
+    for row in rows:
+        if row.id is not None:
+            receipt = Receipt(row.id, row.control_id, row.digest, row.ack)
+            found.setdefault(bytes.fromhex(row.repeat_key), []).append(receipt)
+    return found
 
 
 def _moved(
@@ -454,7 +530,6 @@ def _message_values(record: MessageRecord) -> Values:
         "repeat_of": record.repeat_of,
         "ack_code": record.ack_code,
         "ack": record.ack,
-        "findings": findings_text(record.findings),
         "port": record.port,
         "replay_of": record.replay_of,
         "action": record.action,
@@ -468,7 +543,7 @@ def _version_values(message_id: str, change: Change, at: datetime) -> Values:
         "at": at,
         "message_id": message_id,
         "status": change.after.status.value,
-        "changes": [difference_json(difference) for difference in change.differences],
+        "changes": changes_json(change),
         "snapshot": snapshot_json(change.after),
     }
 

@@ -22,6 +22,7 @@ from hl7.mllp import open_hl7_connection
 
 from pam_receiver.cli.morning import Scene
 from pam_receiver.store import Store, migrate
+from pam_receiver.store.said import rules_of
 
 from .conftest import PATIENCE_S, Daemon, Run
 
@@ -122,7 +123,7 @@ class TestServe:
             'environment = "test"\nhttp = "127.0.0.1:0"\ndatabase = "sqlite:///house.db"\n'
             f'[[source]]\nname = "recette"\nport = {port}\nprocessing_ids = "D"\n'
         )
-        daemon = serve("--config", str(config))
+        daemon = serve("--config", str(config), "--log-level", "debug")
         assert daemon.wait_for("source.listening")["source"] == "recette"
         ready = daemon.wait_for("serve.ready")
         assert asyncio.run(exchange(split_address(ready["mllp"]), scenes["creation"].raw)) == ["AA"]
@@ -198,6 +199,8 @@ class TestListeners:
                 f'[[listener]]\naddress = "127.0.0.1:{far}"\nallowed_networks = ["10.20.0.0/16"]\n'
                 '[[source]]\nname = "recette"\n'
             ),
+            "--log-level",
+            "debug",
             mllp=None,
         )
         ready = daemon.wait_for("serve.ready")
@@ -293,7 +296,7 @@ class House:
 
     def findings(self) -> list[list[str]]:
         """The rules of each message, in the order they came."""
-        return [[each["rule"] for each in json.loads(row)] for row in self._column("findings")]
+        return [[rule for rule, _ in rules_of(json.loads(row))] for row in self._column("findings")]
 
     def raws(self) -> list[bytes]:
         return [bytes(row) for row in self._column("raw")]

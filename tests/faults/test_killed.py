@@ -91,7 +91,6 @@ class TestKilled:
 
 DYING: Final = """
 import asyncio, os, signal, sys
-from contextlib import contextmanager
 from golden import make_receiver
 from pam_receiver.config import load_settings
 from pam_receiver.intake import Intake
@@ -102,13 +101,17 @@ from pam_receiver.store import Store
 url, moment = sys.argv[1:]
 
 class Dying(Store):
-    @contextmanager
-    def begin(self):
-        with super().begin() as tx:
-            yield tx
-            if moment == "before the commit":
-                os.kill(os.getpid(), signal.SIGKILL)
-        os.kill(os.getpid(), signal.SIGKILL)
+    def open_transaction(self, **how):
+        tx = super().open_transaction(**how)
+        commit = tx.commit
+
+        def commit_and_die():
+            if moment == "after the commit":
+                commit()
+            os.kill(os.getpid(), signal.SIGKILL)
+
+        tx.commit = commit_and_die
+        return tx
 
 async def main():
     receiver = make_receiver(Dying.open(url), load_settings({}), new_message_id=None)

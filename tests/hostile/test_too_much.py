@@ -25,7 +25,7 @@ def daemon(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> I
     """One daemon for all: that it is none the worse for one test is what the next one shows."""
     file = tmp_path_factory.mktemp("hostile") / "pam-receiver.db"
     file.write_bytes(sqlite_template.read_bytes())
-    with Daemon(f"sqlite:///{file}", environment="test") as started:
+    with Daemon(f"sqlite:///{file}", environment="test", log_level="debug") as started:
         yield started
         assert started.stop() == 0
 

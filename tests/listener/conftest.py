@@ -9,16 +9,18 @@ import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import pytest
+from unread import unread
 from waiting import PATIENCE_S, until
 
 from pam_receiver.hl7.mllp import encode_frame
 from pam_receiver.intake import Intake
 from pam_receiver.listener import Callers, Limits, Listener, shut_down
 from pam_receiver.metrics import Metrics
-from pam_receiver.receive import Incoming, Outcome
+from pam_receiver.receive import Incoming, Outcome, Read
 from pam_receiver.store.errors import Reason, StoreUnavailable
 
 SOON = 0.2  # a time-out that a test can wait for
@@ -61,19 +63,25 @@ class EchoReceiver:
     def kept_ids(self) -> list[str]:
         return [control_id(raw) for raw in self.kept]
 
-    def receive(self, batch: Sequence[Incoming]) -> tuple[Outcome, ...]:
+    def read(self, incoming: Incoming) -> Read:
+        return unread(incoming)
+
+    def read_oversize(self, incoming: Incoming) -> Read:
+        self.heads.append(incoming.raw)
+        return unread(incoming)
+
+    def prepare(self, reads: Sequence[Read]) -> Callable[[], tuple[Outcome, ...]]:
+        return partial(self._keep, [read.incoming for read in reads])
+
+    def _keep(self, batch: Sequence[Incoming]) -> tuple[Outcome, ...]:
         self._enter()
         if self.broken_by in [control_id(incoming.raw) for incoming in batch]:
             raise ValueError(SECRET)
-        self.kept += [incoming.raw for incoming in batch]
-        self.ports += [incoming.port for incoming in batch]
-        self.known += [incoming.is_known for incoming in batch]
-        return tuple(self._answer(incoming.raw, "AA" if incoming.raw else "AR") for incoming in batch)
-
-    def receive_oversize(self, incoming: Incoming) -> Outcome:
-        self._enter()
-        self.heads.append(incoming.raw)
-        return self._answer(incoming.raw, "AR")
+        whole = [incoming for incoming in batch if incoming.raw not in self.heads]
+        self.kept += [incoming.raw for incoming in whole]
+        self.ports += [incoming.port for incoming in whole]
+        self.known += [incoming.is_known for incoming in whole]
+        return tuple(self._answer(each.raw, "AA" if each.raw and each in whole else "AR") for each in batch)
 
     def _enter(self) -> None:
         self.tries += 1

@@ -2,7 +2,6 @@
 
 import asyncio
 import errno
-import logging
 import socket
 from typing import Any
 
@@ -175,8 +174,9 @@ class TestEnds:
                 assert await client.read_acks(2) == ["7", "8"]
 
         wire.run(scenario)
-        lines = [record for record in wire.caplog.records if record.levelno >= logging.INFO]
+        lines = wire.caplog.records
         assert [line.getMessage() for line in lines] == ["message.answered", "message.answered", "connection.closed"]
+        assert [line.levelname for line in lines] == ["DEBUG", "DEBUG", "INFO"]
         assert (lines[0].message_id, lines[0].control_id, lines[0].event, lines[0].ack) == ("m7", "7", "A28", "AA")
         assert lines[0].took_ms >= 0
         assert lines[0].peer.startswith("127.0.0.1:")

@@ -6,15 +6,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pam_receiver.finding import Finding
-from pam_receiver.identity.as_json import difference_json
-from pam_receiver.identity.model import Difference, Identity
+from pam_receiver.identity.draft import find_differences
+from pam_receiver.identity.model import Change, Difference, Identity
 from pam_receiver.identity.status import IdentityStatus
 from pam_receiver.store.rows import (
-    difference_from_json,
+    changes_json,
     finding_from_json,
     finding_json,
-    findings_text,
     identity_from_json,
+    read_changes,
     sender_key,
     snapshot_json,
     storable,
@@ -34,21 +34,24 @@ def test_a_finding_comes_back_from_its_json(finding: Finding) -> None:
     assert finding_from_json(json.loads(json.dumps(finding_json(finding)))) == finding
 
 
-@given(st.lists(st.from_type(Finding), max_size=3))
-@settings(max_examples=60)
-def test_the_text_of_findings_is_that_of_their_json_values(findings: list[Finding]) -> None:
-    assert to_json_text(findings_text(findings)) == json.dumps([finding_json(each) for each in findings])
-
-
 def test_a_text_that_is_no_json_yet_becomes_one() -> None:
     assert to_json_text("[]") == '"[]"'
 
 
-@given(st.text(), st.none() | st.text(), st.none() | st.text(), st.none() | st.text())
+@given(st.from_type(Identity), st.lists(st.builds(Difference, st.text(), st.none() | st.text(), st.none() | st.text())))
 @settings(max_examples=60)
-def test_a_difference_comes_back_from_its_json(what: str, before: object, after: object, reason: str | None) -> None:
-    difference = Difference(what, before, after, reason)
-    assert difference_from_json(json.loads(json.dumps(difference_json(difference)))) == difference
+def test_changes_come_back_from_their_json(identity: Identity, differences: list[Difference]) -> None:
+    snapshot = json.loads(json.dumps(snapshot_json(identity)))
+    made = changes_json(Change(identity, identity, tuple(differences)))
+    assert read_changes(json.loads(json.dumps(made)), snapshot) == tuple(differences)
+
+
+@given(st.from_type(Identity))
+@settings(max_examples=60)
+def test_what_a_creation_changed_is_read_from_its_snapshot(identity: Identity) -> None:
+    made = Change(None, identity, find_differences(None, identity))
+    assert changes_json(made) is None
+    assert read_changes(None, json.loads(json.dumps(snapshot_json(identity)))) == made.differences
 
 
 def test_the_snapshot_holds_the_words_of_the_contract() -> None:

@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import Select, text
 from tampering import tamper
 
-from pam_receiver.identity.model import Difference
+from pam_receiver.identity.draft import find_differences
 from pam_receiver.store import Actor, AuditEvent, Store, StoreConflict, trail
 from pam_receiver.store.audit import hash_of
 from pam_receiver.store.schema import audit_event
@@ -292,7 +292,7 @@ class TestImports:
             found = list(read_imports(store, page=page))
             assert [(each.identity_id, each.version) for each in found] == [(one.id, 1), (two.id, 1), (one.id, 2)]
         assert [each.ipp and each.ipp.value for each in found] == ["1", "2", "1"]
-        assert found[0].changes == (Difference("created", None, True),)
+        assert found[0].changes == find_differences(None, one)
         assert (found[0].sending_application, found[0].sending_facility) == author.sender
         assert len({each.id for each in found}) == 3
 

@@ -1,0 +1,151 @@
+"""Statements made once by SQLAlchemy and given to the driver as they are: the way of a message runs them a thousand
+times a second, and SQLAlchemy's own way from a statement to its rows takes longer than the database.
+"""
+
+from collections import namedtuple
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cache
+from operator import itemgetter
+from typing import Any, Final
+
+from sqlalchemy import JSON, ClauseElement, Connection, Delete, Dialect, Insert, Select, Update
+from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
+from sqlalchemy.dialects.sqlite import dialect as sqlite_dialect
+from sqlalchemy.exc import StatementError
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.types import TypeEngine
+
+from pam_receiver.store.rows import Values, to_json_text
+
+_make_postgres: Callable[..., Dialect] = PGDialect_psycopg  # it has no types
+DIALECTS: Final[Mapping[str, Dialect]] = {
+    "sqlite": sqlite_dialect(paramstyle="qmark"),
+    "postgresql": _make_postgres(paramstyle="format"),
+}
+
+_Process = Callable[[Any], Any]  # Any: what a type of SQLAlchemy makes of a value for a driver, or the other way round
+PlainRow = Any  # a named tuple whose fields are the columns of its statement
+
+
+def cursor_of(connection: Connection) -> Any:  # Any: a DBAPI cursor has no type
+    """Return a new cursor of the driver, inside the transaction of ``connection``."""
+    return connection.connection.cursor()
+
+
+class PreparedSelect:
+    """A SELECT for one kind of database. Its parameters are those of its ``bindparam``."""
+
+    def __init__(self, statement: Select[Any], dialect: Dialect) -> None:
+        compiled = _Compiled(statement, dialect)
+        self._sql, self._names, self._defaults = compiled.sql, compiled.names, compiled.defaults
+        columns = list(statement.selected_columns)
+        row: Any = namedtuple("_row", [column.key for column in columns])  # type: ignore[misc]
+        self._row: Callable[[Sequence[object]], PlainRow] = row._make  # as SQLAlchemy's own rows
+        reads = [(n, _reader(column.type, dialect)) for n, column in enumerate(columns)]
+        self._reads = [(n, read) for n, read in reads if read is not None]
+
+    def send(self, cursor: Any, parameters: Mapping[str, object]) -> None:
+        """Have it run; on PostgreSQL in a pipeline the rows come later."""
+        given = {**self._defaults, **parameters}
+        cursor.execute(self._sql, [given[name] for name in self._names])
+
+    def rows(self, cursor: Any) -> list[PlainRow]:
+        """Return the rows of what :meth:`send` ran on this cursor."""
+        found: list[Any] = cursor.fetchall()
+        make, reads = self._row, self._reads
+        if not reads:
+            return [make(row) for row in found]
+        made = []
+        for row in found:
+            values = list(row)
+            for n, read in reads:
+                values[n] = read(values[n])
+            made.append(make(values))
+        return made
+
+
+class PreparedWrite:
+    """An INSERT, UPDATE or DELETE for one kind of database, run for any number of rows."""
+
+    def __init__(self, statement: Insert | Update | Delete, dialect: Dialect) -> None:
+        compiled = _Compiled(statement, dialect)
+        self._sql = compiled.sql
+        self._pick = _tuples(compiled.names)
+        writes = [(n, _writer(compiled.types[name], dialect)) for n, name in enumerate(compiled.names)]
+        self._writes = [(n, write) for n, write in writes if write is not None]
+
+    def run(self, cursor: Any, rows: Iterable[Values]) -> None:
+        """Write ``rows``: the values of each, by the names of the columns and of the ``bindparam``.
+
+        Raises:
+            StatementError: a value that its column cannot hold.
+        """
+        pick, writes = self._pick, self._writes
+        made = []
+        try:
+            for values in rows:
+                row = list(pick(values))
+                for n, write in writes:
+                    row[n] = write(row[n])
+                made.append(row)
+        except ValueError as error:
+            raise StatementError(type(error).__name__, None, None, error) from error
+        cursor.executemany(self._sql, made)
+
+
+def fetch(connection: Connection, statement: Select[Any], parameters: Mapping[str, object]) -> list[PlainRow]:
+    """Return the rows of a statement that this module keeps compiled. To be made once: it is kept for ever."""
+    (rows,) = fetch_all(connection, (statement, parameters))
+    return rows
+
+
+def fetch_all(connection: Connection, *asked: tuple[Select[Any], Mapping[str, object]]) -> list[list[PlainRow]]:
+    """Return the rows of several statements, as :func:`fetch` does; in a pipeline they take one round trip."""
+    kind = connection.dialect.name
+    sent = []
+    for statement, parameters in asked:
+        prepared, cursor = prepared_select(statement, kind), cursor_of(connection)
+        prepared.send(cursor, parameters)
+        sent.append((prepared, cursor))
+    return [prepared.rows(cursor) for prepared, cursor in sent]
+
+
+@cache
+def prepared_select(statement: Select[Any], kind: str) -> PreparedSelect:
+    """Return a statement compiled for ``kind`` (``sqlite``, ``postgresql``)."""
+    return PreparedSelect(statement, DIALECTS[kind])
+
+
+@cache
+def prepared_write(statement: Insert | Update | Delete, kind: str) -> PreparedWrite:
+    """Return a statement compiled for ``kind`` (``sqlite``, ``postgresql``)."""
+    return PreparedWrite(statement, DIALECTS[kind])
+
+
+class _Compiled:
+    """The text of a statement; the names of its parameters in their order, their types, and values of its own."""
+
+    def __init__(self, statement: ClauseElement, dialect: Dialect) -> None:
+        compiled = statement.compile(dialect=dialect)
+        assert isinstance(compiled, SQLCompiler)
+        self.sql = str(compiled)
+        self.names: Sequence[str] = compiled.positiontup or ()
+        self.types = {name: parameter.type for name, parameter in compiled.binds.items()}
+        self.defaults = {name: value for name, value in compiled.params.items() if value is not None}
+
+
+def _tuples(names: Sequence[str]) -> Callable[[Values], Sequence[object]]:
+    if len(names) > 1:
+        return itemgetter(*names)
+    (name,) = names
+    return lambda values: (values[name],)
+
+
+def _writer(type_: TypeEngine[Any], dialect: Dialect) -> _Process | None:
+    if isinstance(type_, JSON):  # the text goes in as it is, and the statement says what it is
+        return to_json_text
+    return type_.dialect_impl(dialect).bind_processor(dialect)
+
+
+def _reader(type_: TypeEngine[Any], dialect: Dialect) -> _Process | None:
+    return type_.dialect_impl(dialect).result_processor(dialect, None)

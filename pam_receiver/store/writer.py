@@ -1,0 +1,122 @@
+"""The connection by which a store writes: one, kept from one transaction to the next."""
+
+import sqlite3
+from contextlib import ExitStack
+from typing import Any, Final
+
+import psycopg
+from sqlalchemy import Connection, Engine
+
+from pam_receiver.store.engine import BEGUN, Target, is_same_file
+
+_Driver = Any  # the connection of the driver: a DBAPI connection has no type
+_DRIVER_ERRORS: Final = (sqlite3.Error, psycopg.Error)
+
+
+class Writer:
+    """Begins and ends the transactions of a store, for one thread at a time.
+
+    The driver is asked itself: SQLAlchemy's way through its pool takes a hundred microseconds, as long as the sync of a
+    commit. Nothing connects before the first transaction; after a failure the next one connects anew. All raise the
+    errors of SQLAlchemy and of the drivers.
+    """
+
+    def __init__(self, engine: Engine, target: Target, *, lock_timeout_s: float) -> None:
+        self._engine = engine
+        self._target = target
+        self._patience_ms = max(1, int(lock_timeout_s * 1000))
+        self._waits_ms: int | None = None  # what SQLite was told
+        self._connection: Connection | None = None
+        self._pipelined = ExitStack()
+        self._pipeline: psycopg.Pipeline | None = None
+
+    def begin(self, *, waits: bool = True, pipelined: bool = False) -> Connection:
+        """Begin a transaction. ``waits``: for a lock that another process holds on a file, as long as is set.
+
+        ``pipelined``: a server is sent each statement without waiting for what became of the one before; errors then
+        come later, with the rows of a query or with the commit, and row counts after :meth:`settle`.
+        """
+        if self._connection is not None and self._target.is_sqlite and not is_same_file(self._connection, self._target):
+            self._let_go()  # the pool knows what to do
+        try:
+            connection = self._connection = self._connection or self._connect()
+            if self._target.is_sqlite:
+                self._begin_sqlite(connection, self._patience_ms if waits else 0)
+            elif pipelined:
+                self._pipeline = self._pipelined.enter_context(_driver_of(connection).pipeline())
+        except BaseException as error:
+            self._fail(error)
+            raise
+        return connection
+
+    def settle(self) -> None:
+        """Wait until every statement of a pipeline has been done, and raise what went wrong."""
+        if self._pipeline is not None:
+            self._pipeline.sync()
+
+    def commit(self) -> None:
+        """Commit; on any thread."""
+        connection = self._connection
+        assert connection is not None
+        try:
+            if connection.in_transaction():  # SQLAlchemy has had a part in it
+                connection.commit()
+            else:
+                _driver_of(connection).commit()
+            self.leave_pipeline()
+        except BaseException as error:
+            self._fail(error)
+            raise
+        connection.info.pop(BEGUN, None)
+
+    def roll_back(self, error: BaseException | None = None) -> None:
+        """Take the transaction back, after ``error``; whatever state the connection is in."""
+        self._fail(error)
+
+    def close(self) -> None:
+        """Give the connection back."""
+        if self._connection is not None:
+            self._let_go()
+
+    def _connect(self) -> Connection:
+        self._waits_ms = None
+        return self._engine.connect()
+
+    def _begin_sqlite(self, connection: Connection, waits_ms: int) -> None:
+        driver = _driver_of(connection)
+        if waits_ms != self._waits_ms:
+            driver.execute(f"PRAGMA busy_timeout={waits_ms:d}").close()
+            self._waits_ms = waits_ms
+        driver.execute("BEGIN IMMEDIATE").close()
+        connection.info[BEGUN] = True
+
+    def leave_pipeline(self) -> None:
+        """Wait as :meth:`settle` does, and from now on for each statement: SQLAlchemy knows no pipelines."""
+        self._pipeline = None
+        self._pipelined.close()
+
+    def _fail(self, error: BaseException | None) -> None:
+        """Leave the connection to the pool, which rolls back; it is closed when it is of no more use."""
+        connection = self._connection
+        if connection is None:
+            return
+        try:
+            self.leave_pipeline()
+        except _DRIVER_ERRORS as later:  # what the server still had to say of the pipeline
+            error = error or later
+        if isinstance(error, _DRIVER_ERRORS) and not connection.invalidated:
+            dialect: Any = connection.dialect  # which takes the errors of its driver
+            if dialect.is_disconnect(error, connection.connection.dbapi_connection, None):
+                connection.invalidate(error)
+        self._let_go()
+
+    def _let_go(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            if not connection.invalidated:
+                connection.info.pop(BEGUN, None)
+            connection.close()
+
+
+def _driver_of(connection: Connection) -> _Driver:
+    return connection.connection.driver_connection
