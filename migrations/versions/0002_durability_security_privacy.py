@@ -226,9 +226,9 @@ def write_findings_out() -> None:
             "FROM json_array_elements(message.findings) WITH ORDINALITY f(value, n) "
             "JOIN said s ON s.digest = f.value ->> 2"
         )
-    op.execute(f"UPDATE message SET findings = ({found} {source}) WHERE CAST(findings AS TEXT) LIKE '[[%'")
+    op.execute(f"UPDATE message SET findings = ({found} {source}) WHERE CAST(findings AS TEXT) LIKE '[[%'")  # noqa: S608 - of names above
     created = """'[{"what": "created", "before": null, "after": true}]'"""
-    op.execute(f"UPDATE identity_version SET changes = {created} WHERE CAST(changes AS TEXT) = 'null'")
+    op.execute(f"UPDATE identity_version SET changes = {created} WHERE CAST(changes AS TEXT) = 'null'")  # noqa: S608
 
 
 def downgrade() -> None:
