@@ -63,6 +63,7 @@ lint: $(TOOLS) ## ruff, mypy --strict, the import contract, bandit
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/mypy bench
 	$(BIN)/lint-imports
 	$(BIN)/bandit -q -c pyproject.toml -r pam_receiver
 
@@ -89,7 +90,7 @@ format: $(TOOLS) ## let ruff write the code as the house writes it
 docs: $(TOOLS) ## draw the parts of docs/ that come from the code
 	@$(BIN)/python docs/make_reference.py
 
-bench: $(TOOLS) ## messages per second at 1, 8 and 64 connections
+bench: $(TOOLS) ## messages per second at 1, 8 and 64 connections beside other receivers; ARGS=--quick for two minutes
 	@$(BIN)/python bench/run.py $(ARGS)
 
 clean: ## remove the environment, caches and what was built

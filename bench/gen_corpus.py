@@ -47,6 +47,7 @@ TOWNS: Final = (  # name, postcode, COG
 )
 HOSPITAL: Final = "CHU-X&000897406&N"
 FACILITY: Final = "CHU-X^000897406^N"
+DIALECT_FACILITY: Final = "CHU-X^000897406^FINEG"
 INS: Final = "ASIP-SANTE-INS-NIR&1.2.250.1.213.1.4.8&ISO"
 RPPS: Final = "ASIP-SANTE-PS&1.2.250.1.71.4.2.1&ISO"
 CHARSETS: Final = {"utf-8": "UNICODE UTF-8", "iso8859-1": "8859/1"}
@@ -65,7 +66,11 @@ class Spec:
 
 @dataclass(frozen=True, slots=True)
 class Corpus:
-    """The arguments that a file is made from. ``is_mixed``: creations, updates and repeats, else creations alone."""
+    """The arguments that a file is made from. ``is_mixed``: creations, updates and repeats, else creations alone.
+
+    ``is_dialect``: with seven habits of a GAM against PAM FR (HD.3, XON, PID-24, PID-28, PV1-19), none of which refuses
+    the message: each has some ten findings, where those that keep to the profile have two or three.
+    """
 
     count: int
     start: int = 0
@@ -73,6 +78,11 @@ class Corpus:
     version: str = "2.5^FRA^2.11"
     seed: int = 1
     is_mixed: bool = False
+    is_dialect: bool = False
+
+    @property
+    def facility(self) -> str:
+        return DIALECT_FACILITY if self.is_dialect else FACILITY
 
     def messages(self) -> Iterator[bytes]:
         """Give each message, not framed."""
@@ -123,7 +133,7 @@ def write_message(spec: Spec, corpus: Corpus) -> str:
     rpps, practice = f"810{rnd.randrange(10**8):08d}", f"{rnd.randint(1, 99)} {rnd.choice(STREETS)}"
     town, postcode, _ = rnd.choice(TOWNS)
     msh = (
-        f"MSH|^~\\&|GAM|{FACILITY}|IDENTITES|{FACILITY}|{at}||ADT^{spec.event}^ADT_A05|{spec.control_id}|P"
+        f"MSH|^~\\&|GAM|{corpus.facility}|IDENTITES|{corpus.facility}|{at}||ADT^{spec.event}^ADT_A05|{spec.control_id}|P"
         f"|{corpus.version}|||||FRA|{CHARSETS[corpus.encoding]}|FR||2.11^IHE_FRANCE-2.11-PAM"
     )
     rol = (
@@ -131,13 +141,18 @@ def write_message(spec: Spec, corpus: Corpus) -> str:
         f"|||||MG^Médecine générale|{practice}^Cabinet médical^{town}^^{postcode}^FRA^O"
         f"|^WPN^PH^^^^^^^^^{_phone(rnd, 1, 5)}"
     )
+    pd1_3 = f"CHU-X^^^^^{HOSPITAL}^FINEG^^^000897406"
+    pv1_rest = ""
+    if corpus.is_dialect:
+        pd1_3 = "CHU-X^D^000897406^^^FINEG&000897406&N^FINEG"
+        pv1_rest = f"{'|' * 17}{7000000 + i}^^^{HOSPITAL}^VN"
     segments = [
         msh,
         f"EVN||{at}|||4021^LEFÈVRE^Zoé^^^^^^{HOSPITAL}^L^^^EI|{at}|{HOSPITAL.replace('&', '^')}",
-        _pid(spec, at, rnd),
-        f"PD1|||CHU-X^^^^^{HOSPITAL}^FINEG^^^000897406|||||||||N|||20261124",
+        _pid(spec, corpus, at, rnd),
+        f"PD1|||{pd1_3}|||||||||N|||20261124",
         rol,
-        "PV1|1|N",
+        f"PV1|1|N{pv1_rest}",
         f"ZFD|||{'Y' if i % 2 else 'N'}|N|INSI|20261124|",
     ]
     return "\r".join(segments) + "\r"
@@ -147,7 +162,7 @@ def _phone(rnd: random.Random, least: int, most: int) -> str:
     return f"0{rnd.randint(least, most)}{rnd.randrange(10**8):08d}"
 
 
-def _pid(spec: Spec, at: str, rnd: random.Random) -> str:
+def _pid(spec: Spec, corpus: Corpus, at: str, rnd: random.Random) -> str:
     i = spec.patient
     female = rnd.random() < 0.52
     year, month, day = rnd.randint(1930, 2023), rnd.randint(1, 12), rnd.randint(1, 28)
@@ -159,12 +174,18 @@ def _pid(spec: Spec, at: str, rnd: random.Random) -> str:
     phones = [f"^PRN^PH^^^^^^^^^{_phone(rnd, 1, 5)}", f"^PRN^CP^^^^^^^^^{_phone(rnd, 6, 6)}"]
     if i % 4 == 0:
         phones.append(f"^NET^Internet^patient.{i}@exemple.fr")
+    names = "~".join(_names(spec, rnd, female=female))
+    nation = "FRA^Française^ISO 3166 alpha-3"
+    work_phone = f"^WPN^PH^^^^^^^^^{_phone(rnd, 1, 5)}|fr^français^ISO 639-1"
+    birth_order, nations = "Y|1" if i % 50 == 0 else "|", f"{nation}||"
+    if corpus.is_dialect:
+        work_phone, birth_order, nations = "|", "|1" if i % 50 == 0 else "|", "||FRA^Française^ISO3166"
     return (
-        f"PID|1||{'~'.join(ids)}||{'~'.join(_names(spec, rnd, female=female))}||{year}{month:02d}{day:02d}"
+        f"PID|1||{'~'.join(ids)}||{names}||{year}{month:02d}{day:02d}"
         f"|{'F' if female else 'M'}|||{address}~^^{town}^^{postcode}^FRA^BDL^^{cog}||{'~'.join(phones)}"
-        f"|^WPN^PH^^^^^^^^^{_phone(rnd, 1, 5)}|fr^français^ISO 639-1|{'MSU'[i % 3]}"
-        f"||{7000000 + i}^^^{HOSPITAL}^AN|||||{town}|{'Y|1' if i % 50 == 0 else '|'}"
-        f"|FRA^Française^ISO 3166 alpha-3||||N||VALI|{at}|{FACILITY}"
+        f"|{work_phone}|{'MSU'[i % 3]}"
+        f"||{7000000 + i}^^^{HOSPITAL}^AN|||||{town}|{birth_order}"
+        f"|{nations}||N||VALI|{at}|{corpus.facility}"
     )
 
 
@@ -199,8 +220,9 @@ def main() -> None:
     parser.add_argument("--version", default="2.5^FRA^2.11", help="MSH-12 (2.5^FRA^2.11)")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--mixed", action="store_true", help="creations, updates and repeats")
+    parser.add_argument("--dialect", action="store_true", help="with a GAM's habits: some ten findings a message")
     asked = parser.parse_args()
-    corpus = Corpus(asked.count, asked.start, asked.encoding, asked.version, asked.seed, asked.mixed)
+    corpus = Corpus(asked.count, asked.start, asked.encoding, asked.version, asked.seed, asked.mixed, asked.dialect)
     sizes = write_file(asked.out, corpus)
     print(f"{len(sizes)} messages, {sizes[0]} to {sizes[-1]} bytes, median {sizes[len(sizes) // 2]}")
 

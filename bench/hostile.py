@@ -59,7 +59,7 @@ async def _measure(asked: argparse.Namespace, folder: Path) -> None:
                 writer.write(b"\x0b" + next(messages) + b"\x1c\r")
                 answer = await reader.readuntil(b"\x1c\r")
                 assert b"\rMSA|AA|" in answer, "a message was not accepted"
-            return asked.messages / (time.perf_counter() - began)
+            return float(asked.messages / (time.perf_counter() - began))
 
         await turn()  # warm
         ratios, figures = [], []

@@ -1,4 +1,4 @@
-"""The benchmark: the daemon beside an ordinary app, turn about in one run, and what each step of the core takes.
+"""The benchmark: the daemon, an ordinary app, other receivers and the limit of the machine, turn about in one run.
 
 Figures of two machines, or of two moments of one machine, do not compare: look at the ratios.
 """
@@ -6,46 +6,44 @@ Figures of two machines, or of two moments of one machine, do not compare: look 
 import argparse
 import os
 import platform
+import sqlite3
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from importlib.metadata import version
 from pathlib import Path
-from statistics import median
 from typing import Final
 
-from check import show_check
+import plot
+from apps import APPS, App, Missing, build
 from gen_corpus import Corpus, write_file
-from measure import BASELINE, OURS, App, BenchError, Figures, Kind, Load, build_generator, measure
-from steps import measure_steps
+from measure import BenchError, Load, connect_to_server, measure
+from results import BASELINE, LIMIT, OURS, Kind, Measurement, Run
 
-_STEP_MESSAGES: Final = 400
 _MOST_MESSAGES: Final = 1_000_000
 _MOST_CONNECTIONS: Final = 500
 _MOST_SECONDS: Final = 600.0
-
-
-@dataclass(frozen=True, slots=True)
-class Pair:
-    """Two measurements that were made one after the other."""
-
-    ours: Figures
-    baseline: Figures
-
-    @property
-    def ratio(self) -> float:
-        return self.ours.per_s / self.baseline.per_s
+_WARMUP_PART: Final = 5  # of the messages, one in five more for the warm-up
+_PACKAGES: Final = ("pam-receiver", "sqlalchemy", "psycopg", "hl7")
+_RATIOS: Final = (OURS, BASELINE, LIMIT)
 
 
 def main() -> int:
     asked = _read_arguments()
+    if asked.quick:
+        asked.rounds, asked.seconds, asked.warmup = 1, 2.0, 0.5
     with tempfile.TemporaryDirectory(prefix="pam-bench-") as name:
-        folder = Path(name)
         try:
-            _run(asked, folder)
+            run = _run(asked, Path(name))
         except BenchError as error:
             print(error, file=sys.stderr)
             return 1
+    print("\n" + plot.markdown(run))
+    if asked.json is not None:
+        run.write(asked.json)
+    if asked.plot is not None:
+        asked.plot.write_text(plot.svg(run), "utf-8")
     return 0
 
 
@@ -53,36 +51,38 @@ def _read_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="bench/run.py", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument(
+    add = parser.add_argument
+    add("--quick", action="store_true", help="one round of 2 seconds each: about two minutes with one database")
+    add("--rounds", type=_whole(20), default=3, metavar="N", help="rounds, each app once in each (3)")
+    add("--seconds", type=_seconds, default=5.0, metavar="S", help="of each measurement, at most (5)")
+    add("--warmup", type=_seconds, default=1.0, metavar="S", help="seconds of sending before, unmeasured (1)")
+    add(
         "--messages",
         type=_whole(_MOST_MESSAGES),
-        default=10_000,
+        default=150_000,
         metavar="N",
-        help="at most N measured messages in each measurement (10000)",
+        help="patients at hand for each measurement, which ends early when all were sent (150000)",
     )
-    parser.add_argument(
-        "--seconds",
-        type=_seconds,
-        default=3.0,
-        metavar="S",
-        help="at most S seconds of sending in each measurement (3)",
+    add("--connections", type=_connections, default=(1, 8, 64), metavar="N,N,…", help="connections (1,8,64)")
+    add(
+        "--databases",
+        type=_some(("sqlite", "postgresql")),
+        metavar="NAME,…",
+        help="sqlite,postgresql (both; the second is left out when no server answers at PAM_TEST_POSTGRES)",
     )
-    parser.add_argument(
-        "--connections", type=_connections, default=(1, 8, 64), metavar="N,N,…", help="connections (1,8,64)"
-    )
-    parser.add_argument("--pairs", type=_whole(20), default=3, metavar="N", help="pairs of measurements of each (3)")
-    parser.add_argument(
-        "--warmup", type=_whole(_MOST_MESSAGES), default=200, metavar="N", help="messages sent before, unmeasured (200)"
-    )
-    parser.add_argument("--database", choices=["sqlite", "postgresql"], default="sqlite")
-    parser.add_argument(
+    names = [each.name for each in APPS]
+    written = ",".join(map(_written, names))
+    add("--apps", type=_some(names), default=names, metavar="NAME,…", help=f"{written} (all that can be had)")
+    add(
         "--corpus",
-        choices=["fresh", "mixed"],
-        default="fresh",
-        help="fresh: every message a new patient; mixed: creations, updates, repeats (fresh)",
+        choices=["dialect", "fresh", "mixed"],
+        default="dialect",
+        help="dialect: new patients, in a GAM's dialect with some ten findings a message; fresh: new patients, by the "
+        "profile; mixed: creations, updates, repeats, by the profile (dialect)",
     )
-    parser.add_argument("--no-steps", action="store_true", help="leave out the steps of the core")
-    parser.add_argument("--python-load", action="store_true", help="use the load generator in Python")
+    add("--json", type=Path, metavar="FILE", help="write all figures there")
+    add("--plot", type=Path, metavar="FILE", help="draw the rates there, as SVG")
+    add("--python-load", action="store_true", help="use the load generator in Python")
     return parser.parse_args()
 
 
@@ -109,73 +109,142 @@ def _connections(text: str) -> tuple[int, ...]:
     return tuple(_whole(_MOST_CONNECTIONS)(part) for part in text.split(","))
 
 
-def _run(asked: argparse.Namespace, folder: Path) -> None:
-    generator = None if asked.python_load else build_generator(folder)
+def _written(name: str) -> str:
+    return name.replace(" ", "-")
+
+
+def _some(names: Sequence[str]) -> Callable[[str], list[str]]:
+    """Return the reader of an option that takes some of ``names``, each with a hyphen for its spaces."""
+    known = {_written(name): name for name in names}
+
+    def some(text: str) -> list[str]:
+        parts = text.split(",")
+        if unknown := [part for part in parts if part not in known]:
+            raise argparse.ArgumentTypeError(f"{', '.join(unknown)}: not one of {', '.join(known)}")
+        return [known[part] for part in parts]
+
+    return some
+
+
+# ------------------------------------------------------------------------------------------------------------- the run
+
+
+def _run(asked: argparse.Namespace, folder: Path) -> Run:
+    versions = _versions()
+    kinds = _kinds(asked.databases, versions)
+    apps, skipped = _prepare(asked.apps, versions)
+    if "postgresql" not in kinds and asked.databases is None:
+        skipped.append(("PostgreSQL", "no server answers at PAM_TEST_POSTGRES"))
+    generator = None if asked.python_load else build("mllp_load.c", folder)
     if generator is None and not asked.python_load:
-        print("No C compiler (cc): the load comes from a generator in Python, which takes a core of its own.\n")
-    corpus = Corpus(asked.warmup + asked.messages, is_mixed=asked.corpus == "mixed")
+        skipped.append(("the load generator in C", "no C compiler; the one in Python takes a core: all is slower"))
+    for left_out, why in skipped:
+        print(f"Left out: {left_out}: {why}.", flush=True)
     file = folder / "corpus.hl7"
+    warmup = max(1, asked.messages // _WARMUP_PART)
+    corpus = Corpus(warmup + asked.messages, is_mixed=asked.corpus == "mixed", is_dialect=asked.corpus == "dialect")
     sizes = write_file(file, corpus)
-    middle = sizes[len(sizes) // 2]
-    print(f"Python {platform.python_version()}, {os.cpu_count()} cores; {asked.database}; corpus {asked.corpus},")
-    print(
-        f"median message {middle} bytes; each measurement at most {asked.messages} messages or {asked.seconds:g} s.\n"
-    )
+    _keep_on_disk(file)
+    made: list[Measurement] = []
     _show_head()
-    medians = []
     for connections in asked.connections:
-        load = Load(file, connections, asked.messages, asked.warmup, asked.seconds)
-        pairs = [_measure_pair(asked.database, load, folder, generator) for _ in range(asked.pairs)]
-        medians.append((connections, pairs))
-    _show_ratios(medians)
-    if not asked.no_steps:
-        _show_steps()
-        print()
-        show_check()
+        load = Load(file, connections, asked.messages, warmup, asked.seconds, asked.warmup)
+        for number in range(1, asked.rounds + 1):
+            for app, kind in _turns(apps, kinds):
+                made.append(measure(app, kind, load, number=number, folder=folder, generator=generator))
+                _show_row(made[-1])
+    return Run(
+        at=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        cores=os.cpu_count() or 1,
+        corpus=asked.corpus,
+        median_bytes=sizes[len(sizes) // 2],
+        seconds=asked.seconds,
+        rounds=asked.rounds,
+        versions=versions,
+        skipped=skipped,
+        measurements=made,
+    )
 
 
-def _measure_pair(kind: Kind, load: Load, folder: Path, generator: Path | None) -> Pair:
-    made: list[Figures] = []
-    apps: tuple[App, App] = (OURS, BASELINE)
+def _keep_on_disk(file: Path) -> None:
+    """Have the file written now: not behind the back of the first measurements."""
+    with file.open("rb") as handle:
+        os.fsync(handle.fileno())
+
+
+def _kinds(asked: Sequence[Kind] | None, versions: dict[str, str]) -> list[Kind]:
+    """Return the databases to measure on; a server that was not asked for by name may be absent.
+
+    Raises:
+        BenchError: one that was asked for by name is absent.
+    """
+    kinds: list[Kind] = list(asked or ("sqlite", "postgresql"))
+    if "postgresql" in kinds:
+        try:
+            with connect_to_server() as connection:
+                number = connection.info.server_version
+            versions["postgresql"] = f"{number // 10000}.{number % 10000}"
+        except BenchError:
+            if asked is not None:
+                raise
+            kinds.remove("postgresql")
+    return kinds
+
+
+def _prepare(names: Sequence[str], versions: dict[str, str]) -> tuple[list[App], list[tuple[str, str]]]:
+    """Get the apps ready; return those that can be had, and why the others cannot."""
+    apps, skipped = [], []
+    for app in APPS:
+        if app.name in names:
+            try:
+                versions |= app.prepare()
+            except Missing as missing:
+                skipped.append((app.name, str(missing)))
+            else:
+                apps.append(app)
+    return apps, skipped
+
+
+def _turns(apps: Sequence[App], kinds: Sequence[Kind]) -> Iterator[tuple[App, Kind]]:
+    """Give the turns of a round: on each database those whose rates are divided, side by side; then the others."""
+    for kind in kinds:
+        for app in apps:
+            if app.name in _RATIOS and (kind in app.kinds or kind == kinds[0]):
+                yield app, kind if kind in app.kinds else ""
     for app in apps:
-        figures = measure(app, kind, load, folder=folder, generator=generator)
-        _show_row(app, load.connections, figures)
-        made.append(figures)
-    return Pair(*made)
+        if app.name not in _RATIOS:
+            yield from ((app, kind) for kind in app.kinds if not kind or kind in kinds)
+
+
+def _versions() -> dict[str, str]:
+    """Return the versions of the software, and nothing that tells one machine from another."""
+    return {
+        "Linux": ".".join(platform.release().split(".")[:2]),
+        "Python": platform.python_version(),
+        "SQLite": sqlite3.sqlite_version,
+        **{name: version(name) for name in _PACKAGES},
+    }
+
+
+# ------------------------------------------------------------------------------------------------- what is shown of it
+
+_COLUMNS: Final[Mapping[str, Callable[[Measurement], str]]] = {
+    "messages/s": lambda made: f"{made.per_s:.0f}",
+    "p50 ms": lambda made: f"{made.p50_ms:.2f}",
+    "p95 ms": lambda made: f"{made.p95_ms:.2f}",
+    "p99 ms": lambda made: f"{made.p99_ms:.2f}",
+    "CPU µs": lambda made: "-" if made.cpu_us is None else f"{made.cpu_us:.0f}",
+    "peak MB": lambda made: "-" if made.peak_rss_mb is None else f"{made.peak_rss_mb:.0f}",
+}
 
 
 def _show_head() -> None:
-    print(
-        f"{'connections':>11}  {'app':<20} {'messages':>9} {'messages/s':>11} {'p50 ms':>8} {'p99 ms':>8}", flush=True
-    )
+    print(f"\n{'connections':>11}  {'app':<32}" + "".join(f"{name:>11}" for name in _COLUMNS), flush=True)
 
 
-def _show_row(app: App, connections: int, made: Figures) -> None:
-    row = f"{made.messages:>9} {made.per_s:>11.0f} {made.p50_ms:>8.2f} {made.p99_ms:>8.2f}"
-    print(f"{connections:>11}  {app:<20} {row}", flush=True)  # a measurement is shown when it is made
-
-
-def _show_ratios(measured: Sequence[tuple[int, Sequence[Pair]]]) -> None:
-    print(
-        f"\n{'connections':>11}  {OURS + '/s':>15} {BASELINE + '/s':>22} {'ratio':>7}   (medians; ratio of each pair)"
-    )
-    for connections, pairs in measured:
-        ours, baseline = (median(made.per_s for made in side) for side in _sides(pairs))
-        each = " ".join(f"{pair.ratio:.2f}" for pair in pairs)
-        ratio = median(pair.ratio for pair in pairs)
-        print(f"{connections:>11}  {ours:>15.0f} {baseline:>22.0f} {ratio:>7.2f}   ({each})")
-
-
-def _sides(pairs: Sequence[Pair]) -> tuple[list[Figures], list[Figures]]:
-    return [pair.ours for pair in pairs], [pair.baseline for pair in pairs]
-
-
-def _show_steps() -> None:
-    split_us, steps = measure_steps(list(Corpus(_STEP_MESSAGES).messages()))
-    print(f"\n{'step of the core, one message':<36} {'µs':>8} {'× str.split':>12}")
-    print(f"{'str.split into segments and fields':<36} {split_us:>8.1f} {1:>12.1f}")
-    for step in steps:
-        print(f"{step.name:<36} {step.us:>8.1f} {step.us / split_us:>12.1f}")
+def _show_row(made: Measurement) -> None:
+    cells = "".join(f"{show(made):>11}" for show in _COLUMNS.values())
+    print(f"{made.connections:>11}  {made.name:<32}{cells}", flush=True)  # a measurement is shown when it is made
 
 
 if __name__ == "__main__":

@@ -568,6 +568,7 @@ class TestMake:
             "ruff check .",
             "ruff format --check .",
             "mypy",
+            "mypy bench",
             "lint-imports",
             "bandit -q -c pyproject.toml -r pam_receiver",
             "python -m pytest -n 2 --dist worksteal",
