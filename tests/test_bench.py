@@ -247,3 +247,25 @@ class TestLimit:
         kept = log.read_bytes()
         assert len(kept) == 1 << 20
         assert kept.startswith(frames[3] + frames[4])
+
+
+class TestProfile:
+    """profile.py: each step of the whole way, and what it says when a function is no longer there."""
+
+    def test_every_step_is_shown_for_each_size_of_batch(self) -> None:
+        shown = run_bench("--messages", "16", "--batches", "1,8", script="profile.py")
+        cells = {row[1].strip(): row[2:-1] for line in shown.splitlines() if len(row := line.split("|")) == 5}
+        steps = ("read and frame", "source", "parse", "header", "check", "read_event", "load", "decide", "ack", "write")
+        for step in (*steps, "begin", "load, database", "write, database", "commit, database", "log", "answer"):
+            assert all(float(cell.split()[0]) > 0 for cell in cells[step]), step
+        for step in ("hand over to the store's thread", "hand back", "sockets and loop, the rest"):
+            assert step in cells
+        assert [cell.strip() for cell in cells["messages in a batch, as received"]] == ["1.0", "8.0"]
+
+    @pytest.mark.parametrize("place", ["pam_receiver.receive:gone_from_there", "pam_receiver.gone:settle"])
+    def test_a_function_that_is_gone_is_named(self, place: str) -> None:
+        code = f"import profile; profile._wrap_at({place!r}, lambda function: function)"
+        done = run_python("-c", code, path=ROOT / "bench")
+        assert done.returncode != 0
+        assert re.search(r"BenchError: .*any more.*bench/profile\.py", done.stderr)
+        assert place.partition(":")[2] in done.stderr
