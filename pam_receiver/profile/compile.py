@@ -25,7 +25,6 @@ from pam_receiver.profile.model import (
     EventPlan,
     EventRule,
     FieldRule,
-    Grammar,
     Place,
     Profile,
     SegmentPlan,
@@ -108,7 +107,6 @@ class _Compiler:
         self._written = rules
         self._grading = Grading(strictness, grades)
         self._maps = tuple(line for each in chain for line in each.maps)
-        self._grammars: dict[object, Grammar] = {}
         self._segment_plans: dict[object, SegmentPlan] = {}
         self._types: dict[tuple[str, int], tuple[ValuePlan, ...]] = {}
         self._rules: dict[str, Rule] = {}
@@ -201,7 +199,7 @@ class _Compiler:
     def _plan(self, event: EventRule, conditions: list[tuple[RuleLine, ConditionRule]]) -> EventPlan:
         lines = [line for line in self._segment_lines if line.scope.covers(event)]
         items = self._place_segments(event)
-        grammar = self._grammar(items)
+        grammar = compile_grammar(items)
         left = _LEFT_TO_OTHERS | _LEFT_TO_ADT_IN.get(event.code, frozenset())
         segments = {
             name: self._graded(rule, left) for name, rule in _lay_segments(event, count_segments(items), lines).items()
@@ -240,11 +238,6 @@ class _Compiler:
             items = insert_after(items, line.after, base.Item(line.name, line.card or _AT_MOST_ONE), behind=placed)
             placed.append(line.name)
         return items
-
-    def _grammar(self, items: tuple[base.Item, ...]) -> Grammar:
-        if items not in self._grammars:
-            self._grammars[items] = compile_grammar(items)
-        return self._grammars[items]
 
     # ---------------------------------------------------------------------------------------------- a segment
 

@@ -8,6 +8,7 @@ stands out of order, since no count over the whole message can tell.
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import cache
 
 from pam_receiver.profile.base import Item
 from pam_receiver.profile.model import Cardinality, Grammar
@@ -36,6 +37,7 @@ def insert_after(items: tuple[Item, ...], anchor: str, item: Item, *, behind: It
     return (*items[:place], item, *items[place:])
 
 
+@cache  # most profiles have the structure of another one
 def compile_grammar(items: tuple[Item, ...]) -> Grammar:
     """Return the automaton that accepts the segments of ``items`` in their order."""
     positions = Positions()

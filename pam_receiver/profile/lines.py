@@ -25,10 +25,9 @@ class Scope:
     without: tuple[str, ...] = ()
 
     def covers(self, event: EventRule) -> bool:
-        names = (event.code, event.transaction)
-        if any(name in self.without for name in names):
+        if event.code in self.without or event.transaction in self.without:
             return False
-        return not self.within or any(name in self.within for name in names)
+        return not self.within or event.code in self.within or event.transaction in self.within
 
 
 EVERYWHERE: Final = Scope()

@@ -155,6 +155,7 @@ def _read_chain(name: str, folder: Path) -> list[ProfileFile]:
     return chain
 
 
+@cache  # one file of a chain is in most of the others
 def _read_known(name: str, folder: Path) -> ProfileFile:
     if name not in (known := list_profiles(folder)):
         names = ", ".join(known)

@@ -82,6 +82,10 @@ class CodeTable:
     values: Mapping[str, str]
     spec: str
 
+    def __hash__(self) -> int:
+        """Of the id alone: equal tables have it."""
+        return hash(self.id)
+
     def __contains__(self, code: object) -> bool:
         return code in self.values
 
@@ -198,7 +202,7 @@ class FieldRule:
     severity: Severity = Severity.W
     other_severity: Severity = Severity.W
     example: str = ""
-    rules: Mapping[Breach, Rule] = field(default_factory=lambda: NO_RULES)
+    rules: Mapping[Breach, Rule] = field(default_factory=lambda: NO_RULES, hash=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,7 +216,7 @@ class SegmentRule:
     severity: Severity = Severity.W
     other_severity: Severity = Severity.W
     when: tuple[Condition, ...] = ()
-    rules: Mapping[Breach, Rule] = field(default_factory=lambda: NO_RULES)
+    rules: Mapping[Breach, Rule] = field(default_factory=lambda: NO_RULES, hash=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ The condition rules of a profile carry their own id and sentences: they are line
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import cache
 from types import MappingProxyType
 from typing import Final
 
@@ -186,7 +187,7 @@ class Grading:
         if severity is None:
             self.ignored.add(rule.id)
             return None
-        return replace(rule, severity=severity)
+        return rule if severity is rule.severity else replace(rule, severity=severity)
 
 
 def field_rules(asked: FieldRule, grading: Grading, *, depth: int) -> dict[Breach, Rule]:
@@ -194,8 +195,14 @@ def field_rules(asked: FieldRule, grading: Grading, *, depth: int) -> dict[Breac
 
     ``depth``: 1 for a field, 2 for a component, 3 for a subcomponent.
     """
-    made = {breach: _field_rule(asked, breach, depth) for breach in _field_breaches(asked, depth)}
-    return _graded(made, grading)
+    codes = tuple(asked.table.values) if asked.table is not None else ()
+    return _graded(_rules_of_field(asked, depth, codes), grading)
+
+
+@cache  # a profile asks the same of many places, and most of it as another one does
+def _rules_of_field(asked: FieldRule, depth: int, _codes: tuple[str, ...]) -> Mapping[Breach, Rule]:
+    """``_codes``: those of the table, for tables are equal in any order of them, and told in theirs."""
+    return {breach: _field_rule(asked, breach, depth) for breach in _field_breaches(asked, depth)}
 
 
 def _graded(made: Mapping[Breach, Rule], grading: Grading) -> dict[Breach, Rule]:
@@ -258,13 +265,17 @@ def _field_rule(asked: FieldRule, breach: Breach, depth: int) -> Rule:
 
 def segment_rules(asked: SegmentRule, grading: Grading) -> dict[Breach, Rule]:
     """Return a rule for each way in which a segment can be missing, too often or in the wrong place."""
+    return _graded(_rules_of_segment(asked), grading)
+
+
+@cache
+def _rules_of_segment(asked: SegmentRule) -> Mapping[Breach, Rule]:
     if asked.usage is Usage.X:  # it is not to be sent, wherever it stands and however often
         breaches = [Breach.FORBIDDEN]
     else:
         breaches = [Breach.OUT_OF_ORDER, *([BROKEN_BY[asked.usage]] if asked.usage in BROKEN_BY else [])]
         breaches += [Breach.REPEATED] if asked.card.max is not None else []
-    made = {breach: _segment_rule(asked, breach) for breach in breaches}
-    return _graded(made, grading)
+    return {breach: _segment_rule(asked, breach) for breach in breaches}
 
 
 def _segment_rule(asked: SegmentRule, breach: Breach) -> Rule:

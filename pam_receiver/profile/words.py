@@ -1,7 +1,8 @@
 """The words of the rules that are made from the lines of a profile: conditions, forms, codes and examples."""
 
-import re
 from collections.abc import Mapping, Sequence
+from functools import cache
+from string import Formatter
 from typing import Final
 
 from pam_receiver.profile.model import CodeTable, Condition, FieldRule, Place, Test
@@ -65,6 +66,7 @@ READ: Final = tuple(
 _MOST_CODES: Final = 12  # of a table, named in the sentence itself
 
 
+@cache
 def is_read(at: Place) -> bool:
     """Whether the receiver reads a segment, a field, or a part of one, or anything in it."""
     return any(each.segment == at.segment and (_lies_in(each, at) or _lies_in(at, each)) for each in READ)
@@ -88,7 +90,13 @@ def say_fate(at: Place) -> tuple[str, str]:
 
 def fill(text: str, **values: str | int) -> str:
     """Put ``values`` in the places of ``text`` that are known when a profile is loaded; the others stay places."""
-    return re.sub(r"\{(\w+)\}", lambda found: _shielded(values[found[1]]) if found[1] in values else found[0], text)
+    places = _places_in(text)
+    return text.format_map({each: _shielded(values[each]) if each in values else f"{{{each}}}" for each in places})
+
+
+@cache
+def _places_in(text: str) -> tuple[str, ...]:
+    return tuple(name for _, name, _, _ in Formatter().parse(text) if name)
 
 
 def _shielded(value: str | int) -> str:

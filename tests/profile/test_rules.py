@@ -51,6 +51,48 @@ def test_ids_are_unique_and_all_constants_are_listed() -> None:
     assert len({rule.id for rule in constants}) == len(constants)
 
 
+class TestMadeOnce:
+    """What several places and profiles ask in the same way has the same rules; each profile grades its own."""
+
+    def test_the_same_asked_again(self) -> None:
+        again = replace(FIELD, table=None)
+        assert made(FIELD)[Breach.REPEATED] is made(again)[Breach.REPEATED]
+
+    def test_what_a_profile_does_to_them_is_its_own(self) -> None:
+        before = made(FIELD)
+        strict = made(FIELD, grading=rules.Grading(Strictness.STRICT))
+        ignoring = made(FIELD, grading=rules.Grading(grades={"pid-8-repeated": None}))
+        made(FIELD).clear()
+        assert strict[Breach.DIVIDED].severity is Severity.E
+        assert Breach.REPEATED not in ignoring
+        assert made(FIELD) == before
+
+    @pytest.mark.parametrize(
+        "change",
+        [
+            {"at": Place("PID", 9)},
+            {"name": "Other"},
+            {"type": "ST"},
+            {"spec": "of another line"},
+            {"severity": Severity.I, "other_severity": Severity.I},
+            {"example": "F"},
+            {"card": Cardinality(0, 3)},
+            {"table": TABLE},
+            {"max_length": 3},
+        ],
+        ids=lambda change: next(iter(change)),
+    )
+    def test_something_else_asked(self, change: dict[str, object]) -> None:
+        assert made(replace(FIELD, **change)) != made(FIELD)  # type: ignore[arg-type]
+
+    def test_tables_of_one_id_and_other_codes_or_in_another_order(self) -> None:
+        for codes in ("AB", "ABC", "BA"):
+            table = CodeTable("T", "title", dict.fromkeys(codes, ""), "S")
+            rule = made(replace(FIELD, table=table))[Breach.NOT_IN_TABLE]
+            assert rule.fr.endswith(f"({', '.join(codes)}).")
+            assert rule.example == f"PID-8 = {codes[0]}"
+
+
 class TestFieldRules:
     """HL7 v2.5 §2.12, §2.5.3: a rule for each way in which a line can be broken."""
 
