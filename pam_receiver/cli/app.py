@@ -143,7 +143,7 @@ def explain(error: Exception, lang: Lang) -> tuple[str, int]:
     """Return the sentence and the exit code for a failure: what was wrong with the world, or where we failed."""
     from pam_receiver.config import SettingsError
     from pam_receiver.logs import describe
-    from pam_receiver.profile.load import ProfileError
+    from pam_receiver.profile.source import ProfileError
     from pam_receiver.store import StoreError, StoreSettingError
 
     match error:

@@ -22,6 +22,28 @@ def open_store(settings: "Settings", *, read_only: bool = False, lock_timeout_s:
     return Store.open(settings.database, read_only=read_only, lock_timeout_s=lock_timeout_s, sealing=sealing)
 
 
+def is_up_to_date(settings: "Settings") -> bool:
+    """Whether the tables are there, at the revision of this program: then nothing that migrates need be loaded.
+
+    Raises:
+        StoreUnavailable: the database cannot be read now.
+    """
+    from pam_receiver.store import Reason, SchemaMismatch, StoreUnavailable
+
+    store = open_store(settings, read_only=True)
+    try:
+        store.check()
+    except SchemaMismatch:
+        return False
+    except StoreUnavailable as error:
+        if error.reason is not Reason.MISSING:
+            raise
+        return False
+    finally:
+        store.close()
+    return True
+
+
 def make_sealing(settings: "Settings") -> "Sealing":
     """Return what seals and opens with the keys of the settings; without any, what does neither.
 

@@ -14,7 +14,7 @@ import typer
 
 from pam_receiver import __version__
 from pam_receiver.cli import options, output
-from pam_receiver.cli.opening import check_keys, open_store
+from pam_receiver.cli.opening import check_keys, is_up_to_date, open_store
 from pam_receiver.cli.options import Config, Database, Environment, Language, Start
 from pam_receiver.cli.texts import text
 from pam_receiver.finding import Lang
@@ -48,30 +48,43 @@ def serve(
     log_level: Annotated[str | None, typer.Option("--log-level", metavar="LEVEL", help="option.log-level")] = None,
     lang: Language = None,
 ) -> None:
-    from pam_receiver import logs
-    from pam_receiver.cli import listening, parts, web_parts
-
     given = {"database": database, "mllp": mllp, "http": http, "environment": environment, "lang": lang}
-    start = options.start(config, **given, log_format=log_format, log_level=log_level)
-    logs.set_up(start.settings.log_format, start.settings.log_level)
-    log.info("serve.starting", extra={"version": __version__, "pid": os.getpid()})
-    sources = parts.make_sources(start.settings)  # what is wrong in a profile stops the start before the database
-    planned = listening.plan(start.settings)  # so does a certificate that cannot be used
-    web_parts.make_tls(start.settings)
-    check_keys(start.settings)
+    with _kept():
+        from pam_receiver import logs
+        from pam_receiver.cli import listening, parts, web_parts
+
+        start = options.start(config, **given, log_format=log_format, log_level=log_level)
+        logs.set_up(start.settings.log_format, start.settings.log_level)
+        log.info("serve.starting", extra={"version": __version__, "pid": os.getpid()})
+        sources = parts.make_sources(start.settings)  # what is wrong in a profile stops the start before the database
+        planned = listening.plan(start.settings)  # so does a certificate that cannot be used
+        web_parts.make_tls(start.settings)
+        check_keys(start.settings)
     with _exclusive(start.settings) as store:
         asyncio.run(_run(start, store, _make_receiver(start.settings, store, sources), planned, sources))
     log.info("serve.stopped")
 
 
 @contextmanager
+def _kept() -> Iterator[None]:
+    """Keep what is made inside as long as we live: no collection looks at it, neither meanwhile nor later."""
+    gc.disable()
+    try:
+        yield
+        gc.freeze()
+    finally:
+        gc.enable()
+
+
+@contextmanager
 def _exclusive(settings: "Settings") -> "Iterator[Store]":
     """Bring the database to this program's schema and hold it alone (a SQLite file; a server may have several)."""
-    from pam_receiver.store import migrate
+    if not is_up_to_date(settings):
+        from pam_receiver.store import migrate  # and alembic
 
-    done = migrate.prepare_for_serving(settings.database)
-    if done is not None:
-        log.info("database.upgraded", extra={"revision": done.after, "copy": done.copy})
+        done = migrate.prepare_for_serving(settings.database)
+        if done is not None:
+            log.info("database.upgraded", extra={"revision": done.after, "copy": done.copy})
     store = open_store(settings)
     try:
         store.lock_for_serving()

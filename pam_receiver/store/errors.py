@@ -4,18 +4,21 @@ No text here holds a value, a password or the driver's own words: PostgreSQL quo
 """
 
 import sqlite3
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from enum import StrEnum
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-import psycopg
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from pam_receiver.errors import PamReceiverError
 from pam_receiver.finding import Lang
 from pam_receiver.store.schema import HEAD
+
+if TYPE_CHECKING:
+    import psycopg
 
 
 class StoreError(PamReceiverError):
@@ -208,9 +211,19 @@ def read_driver_error(error: BaseException | None, database: str) -> StoreError:
     """Return what a driver's error means to a caller; the driver's text is left behind."""
     if isinstance(error, sqlite3.Error):
         return _read_sqlite_error(error, database)
-    if isinstance(error, psycopg.Error):
+    if isinstance(error, _postgres_errors()):
         return _read_postgres_error(error, database)
     return StoreError(database, cause=type(error).__name__)
+
+
+def _postgres_errors() -> "tuple[type[psycopg.Error], ...]":
+    """What a server's driver raises; nothing before it was imported, which SQLite never asks for."""
+    driver = sys.modules.get("psycopg")
+    return (driver.Error,) if driver is not None else ()
+
+
+def _driver_errors() -> tuple[type[Exception], ...]:
+    return (sqlite3.Error, *_postgres_errors())
 
 
 def _read_sqlite_error(error: sqlite3.Error, database: str) -> StoreError:
@@ -224,13 +237,14 @@ def _read_sqlite_error(error: sqlite3.Error, database: str) -> StoreError:
     return StoreUnavailable(database, reason, cause=cause) if reason else StoreError(database, cause=cause)
 
 
-def _read_postgres_error(error: psycopg.Error, database: str) -> StoreError:
+def _read_postgres_error(error: "psycopg.Error", database: str) -> StoreError:
     state = error.sqlstate
     cause = f"{type(error).__name__} {state or ''}".rstrip()
     if state in _POSTGRES_CONFLICTS:
         return StoreConflict(database, cause=cause)
     if state is None:  # no word from the server: connection refused, lost or timed out; anything else is ours
-        lost = isinstance(error, psycopg.OperationalError | psycopg.InterfaceError)
+        driver = sys.modules["psycopg"]
+        lost = isinstance(error, (driver.OperationalError, driver.InterfaceError))
         return StoreUnavailable(database, Reason.AWAY, cause=cause) if lost else StoreError(database, cause=cause)
     reason = _POSTGRES_REASONS.get(state) or _POSTGRES_REASONS.get(state[:2])
     return StoreUnavailable(database, reason, cause=cause) if reason else StoreError(database, cause=cause)
@@ -247,5 +261,5 @@ def translated(database: str) -> Iterator[None]:
         raise read_driver_error(error.orig, database) from None
     except SQLAlchemyError as error:
         raise StoreError(database, cause=type(error).__name__) from None
-    except (sqlite3.Error, psycopg.Error) as error:
+    except _driver_errors() as error:
         raise read_driver_error(error, database) from None
