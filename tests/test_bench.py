@@ -22,7 +22,7 @@ PAGE = ROOT / "docs" / "explanation" / "performance.md"
 needs_cc = pytest.mark.skipif(shutil.which("cc") is None, reason="no C compiler: sudo apt install gcc libc6-dev")
 
 
-def run_python(*arguments: str, path: Path = ROOT) -> "subprocess.CompletedProcess[str]":
+def run_python(*arguments: str, path: Path = ROOT, within_s: float = 120.0) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(
         [sys.executable, *arguments],
         capture_output=True,
@@ -30,13 +30,13 @@ def run_python(*arguments: str, path: Path = ROOT) -> "subprocess.CompletedProce
         check=False,
         cwd=ROOT,
         env={**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), str(path)])},
-        timeout=120,
+        timeout=within_s,
     )
 
 
-def run_bench(*options: str, script: str = "run.py") -> str:
+def run_bench(*options: str, script: str = "run.py", within_s: float = 120.0) -> str:
     """Run a script of bench/ of this checkout; return what it printed."""
-    done = run_python(f"bench/{script}", *options)
+    done = run_python(f"bench/{script}", *options, within_s=within_s)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
@@ -101,6 +101,7 @@ def made_up(app: str, kind: str, number: int, per_s: float) -> dict[str, Any]:
     return {"app": app, "kind": kind, "connections": 1, "round": number, **figures, **more}
 
 
+<<<<<<< HEAD
 @pytest.fixture
 def kept(tmp_path: Path) -> Path:
     """A run of three rounds, kept as JSON; nobody measured it."""
@@ -269,3 +270,18 @@ class TestProfile:
         assert done.returncode != 0
         assert re.search(r"BenchError: .*any more.*bench/profile\.py", done.stderr)
         assert place.partition(":")[2] in done.stderr
+=======
+def test_check_is_shown_beside_its_limit() -> None:
+    shown = run_bench("--messages", "20", "--rounds", "2", script="check.py")
+    assert re.search(r"^check_message, clean +\d+\.\d +\d+\.\d +0\.0$", shown, re.MULTILINE)
+    assert re.search(r"^check_message, a handful of breaches +\d+\.\d +\d+\.\d +5\.0$", shown, re.MULTILINE)
+    assert re.search(r"^hl7apy parse and validate +\d+\.\d +\d+\.\d$", shown, re.MULTILINE)
+    assert re.search(r"^limit for a clean message: 12 × str\.split; here \d+\.\d, (within|ABOVE)$", shown, re.MULTILINE)
+
+
+def test_start_is_shown_beside_its_limits() -> None:
+    shown = run_bench("--runs", "1", script="start.py", within_s=240)  # six starts, twice
+    assert re.search(r"^python -c 'import sqlalchemy' +\d+ +\d+ +1\.00$", shown, re.MULTILINE)
+    for command, limit in (("--help", 300), ("show", 600), ("serve", 1500), ("serve, new file", 1500)):
+        assert re.search(rf"^{command} +\d+ +\d+ +\d+\.\d\d +{limit}  (met|NOT MET)$", shown, re.MULTILINE)
+>>>>>>> bcce5a6 (Measure how soon commands answer and the daemon listens)
