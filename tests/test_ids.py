@@ -57,6 +57,11 @@ class TestMessageIds:
         assert (made.version, made.variant) == (7, "specified in RFC 4122")
         assert made.int >> 80 == 1_772_434_800_123
 
+    @given(st.integers(min_value=0, max_value=(1 << 48) * 1_000_000 - 1))
+    def test_they_are_written_as_uuids_are(self, now: int) -> None:
+        made = MessageIds(lambda: now)()
+        assert str(UUID(made)) == made
+
     def test_two_makers_at_the_same_moment_differ(self) -> None:
         assert MessageIds(lambda: 1)() != MessageIds(lambda: 1)()
 
@@ -66,6 +71,18 @@ class TestAckControlId:
 
     def test_it_has_twenty_plain_signs(self) -> None:
         assert re.fullmatch("[0-9A-Z]{20}", ack_control_id(MessageIds()()))
+
+    @pytest.mark.parametrize(
+        ("message_id", "expected"),
+        [
+            ("00000000-0000-0000-0000-000000000000", "0" * 20),
+            ("00000000-0000-0000-0000-000002000000", "0" * 19 + "1"),
+            ("ffffffff-ffff-ffff-ffff-ffffffffffff", "RB7F16Q855GQWBNQZFNJ"),
+        ],
+    )
+    def test_it_is_the_id_in_base_36_without_its_last_25_bits(self, message_id: str, expected: str) -> None:
+        assert ack_control_id(message_id) == expected
+        assert int(expected, 36) == UUID(message_id).int >> 25
 
     def test_the_greatest_id_fits(self) -> None:
         assert re.fullmatch("[0-9A-Z]{20}", ack_control_id(str(UUID(int=(1 << 128) - 1))))
