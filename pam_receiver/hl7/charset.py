@@ -35,6 +35,11 @@ def table_name(declared: str) -> str | None:
     return name if name in _CODECS else None
 
 
+def is_table_name(declared: str) -> bool:
+    """Return whether MSH-18 is the name of a known set as it stands in table 0211."""
+    return declared in _CODECS
+
+
 def is_nickname(declared: str) -> bool:
     """Return whether MSH-18 names a set in words that stand in no table."""
     return " ".join(declared.upper().split()) in _NICKNAMES

@@ -2,16 +2,17 @@
 
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 from itertools import islice
 from typing import Final
 
 from pam_receiver.errors import PamReceiverError
 from pam_receiver.finding import Finding, Location, Rule
 from pam_receiver.hl7 import rules
-from pam_receiver.hl7.charset import find_codec, is_nickname, table_name
+from pam_receiver.hl7.charset import find_codec, is_nickname, is_table_name, table_name
 from pam_receiver.hl7.header import Header, read_first_line, read_header_loosely, strip_start
 from pam_receiver.hl7.message import NULL, Field, Message, Repetition, Segment
-from pam_receiver.hl7.separators import CONTROL, Separators, escape, read_separators, unescape
+from pam_receiver.hl7.separators import CONTROL, STANDARD, Separators, escape, read_separators, unescape
 
 __all__ = [
     "NULL",
@@ -88,12 +89,14 @@ def parse_message(
 def _refuse_too_many(
     raw: bytes, text: str, separators: Separators, most_segments: int | None, most_repetitions: int | None
 ) -> None:
-    lines = text.count("\r") + text.count("\n") - text.count("\r\n")
-    if most_segments is not None and lines > most_segments:
-        raise _unreadable(raw, rules.TOO_MANY_SEGMENTS.at(Location("MSH"), count=lines, limit=most_segments))
-    signs = text.count(separators.repetition) if separators.repetition else 0
-    if most_repetitions is not None and signs > most_repetitions:
-        raise _unreadable(raw, rules.TOO_MANY_REPETITIONS.at(Location("MSH"), count=signs, limit=most_repetitions))
+    if most_segments is not None and len(text) > most_segments:  # else it cannot have more lines, nor below more signs
+        lines = text.count("\r") + text.count("\n") - text.count("\r\n")
+        if lines > most_segments:
+            raise _unreadable(raw, rules.TOO_MANY_SEGMENTS.at(Location("MSH"), count=lines, limit=most_segments))
+    if most_repetitions is not None and len(text) > most_repetitions and separators.repetition:
+        signs = text.count(separators.repetition)
+        if signs > most_repetitions:
+            raise _unreadable(raw, rules.TOO_MANY_REPETITIONS.at(Location("MSH"), count=signs, limit=most_repetitions))
 
 
 def encode_message(message: Message) -> bytes:
@@ -110,14 +113,16 @@ def _unreadable(raw: bytes, finding: Finding) -> Unreadable:
 
 def _decode(body: bytes, header: str, separators: Separators, known: str | None) -> tuple[str, str, list[Finding]]:
     """Return the text, the codec it was read with, and what is to be said of MSH-18."""
-    declared, name, findings = _read_declared(header, separators)
+    cells = header.split(separators.field, 18)
+    field = cells[17] if len(cells) > 17 else ""
+    declared, name, findings = _read_declared(field, separators)
     if known is not None:
         return _decode_known(body, known, name if declared else "", findings)
     codec = find_codec(name) if name else None
     if name is None or codec is None:
         raise _unreadable(body, rules.CHARSET_UNKNOWN.at(_MSH_18))
     if body.isascii():
-        return body.decode(codec), codec, findings
+        return body.decode("ascii"), codec, findings
     if not declared or codec == "ascii":
         rule = rules.CHARSET_NOT_ASCII if declared else rules.CHARSET_MISSING
         return _decode_undeclared(body, rule, findings)
@@ -130,10 +135,11 @@ def _decode(body: bytes, header: str, separators: Separators, known: str | None)
         raise _unreadable(body, finding) from None
 
 
-def _read_declared(header: str, separators: Separators) -> tuple[str, str | None, list[Finding]]:
+def _read_declared(field: str, separators: Separators) -> tuple[str, str | None, list[Finding]]:
     """Return the first repetition of MSH-18, the set of table 0211 that it means, what is to be said of its form."""
-    cells = header.split(separators.field, 18)
-    declared = cells[17] if len(cells) > 17 else ""
+    if separators is STANDARD and is_table_name(field):
+        return field, field, []  # nearly always so
+    declared = field
     findings = []
     if separators.repetition and separators.repetition in declared:
         declared = declared.split(separators.repetition, 1)[0]
@@ -202,23 +208,28 @@ def _reads_as_utf8(body: bytes) -> bool:
 # --- segments --------------------------------------------------------------------------------------------------------
 
 
+@lru_cache(maxsize=256)  # the same few in all messages
+def _is_name(text: str) -> bool:
+    return _NAME.fullmatch(text) is not None
+
+
 def _cut(text: str, separators: Separators, encoding: str) -> tuple[list[Segment], list[Finding]]:
     if "\n" in text:
         text = text.replace("\n", "\r")  # CRLF then makes an empty line, dropped below
     segments: list[Segment] = []
     sequences: dict[str, int] = {}
     unreadable = first_unreadable = 0
+    field = separators.field
     for line in text.split("\r"):
         if not line:
             continue
         name = line[:3]
-        if (name not in sequences and not _NAME.fullmatch(name)) or line[3:4] not in ("", separators.field):
+        if not _is_name(name) or not (line.startswith(field, 3) or len(line) == 3):
             name = ""
             unreadable += 1
             first_unreadable = first_unreadable or len(segments) + 1
         sequence = sequences[name] = sequences.get(name, 0) + 1
-        index = len(segments)
-        segments.append(Segment(line, name, sequence=sequence, index=index, separators=separators, encoding=encoding))
+        segments.append(Segment(line, name, sequence, len(segments), separators, encoding))
     findings = []
     if sequences["MSH"] > 1:  # the block of a sender that frames several messages as one: the others would be lost
         findings.append(rules.SEVERAL_MESSAGES.at(Location("MSH", 2), count=sequences["MSH"]))

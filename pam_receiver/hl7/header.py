@@ -13,9 +13,11 @@ _LONGEST: Final = 1 << 16  # bytes of a header worth reading when the message it
 _FRENCH_PROFILE: Final = "IHE_FRANCE"  # IHE PAM FR 2.11.2 §6.5, MSH-21: 2.11^IHE_FRANCE-2.11-PAM
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Header:
     """MSH, as sent: ``""`` stands for what is not there.
+
+    Not frozen, for one with so many fields takes long to make, and each message has one; to be treated as frozen.
 
     MSH-3 to 6, ``control_id`` and the ``…_field`` attributes are raw ER7 text of the whole field, to be echoed; the
     rest is unescaped. ``encoding`` is the Python codec that an answer should use.
@@ -64,6 +66,8 @@ def read_header(message: Message) -> Header:
 
 def strip_start(raw: bytes) -> bytes:
     """Drop what may stand before MSH and means nothing: blanks, empty lines, a byte order mark."""
+    if raw.startswith(b"MSH"):
+        return raw
     return raw.lstrip(_BLANKS).removeprefix(_BOM).lstrip(_BLANKS)
 
 
@@ -72,7 +76,8 @@ def read_first_line(body: bytes) -> str:
 
     Good for what is ASCII, and for separators that are not.
     """
-    line = body.split(b"\r", 1)[0].split(b"\n", 1)[0]
+    end = body.find(b"\r")
+    line = (body if end < 0 else body[:end]).split(b"\n", 1)[0]
     try:
         return line.decode("utf-8")
     except UnicodeDecodeError:
@@ -134,6 +139,9 @@ def _first(msh: Segment, number: int) -> str:
 def _components(msh: Segment, number: int) -> tuple[str, str, str]:
     """The first three components of the first repetition of a field, unescaped."""
     raw, separators = msh.raw(number) or "", msh.separators
+    if separators is STANDARD and not ("~" in raw or "&" in raw or "\\" in raw):  # nearly always so
+        one, two, three, *_ = *raw.split("^", 3), "", ""
+        return (one, two, three)
     if separators.repetition and separators.repetition in raw:
         raw = raw.split(separators.repetition, 1)[0]
     first = Repetition(raw, 1, separators, msh.encoding)
@@ -141,29 +149,31 @@ def _components(msh: Segment, number: int) -> tuple[str, str, str]:
 
 
 def _read(msh: Segment) -> Header:
-    cells = msh.cells + [""] * (22 - len(msh.cells))  # up to MSH-21
+    cells = msh.cells
+    if len(cells) < 22:  # up to MSH-21
+        cells = cells + [""] * (22 - len(cells))
     message_code, trigger_event, structure = _components(msh, 9)
     version, country, extension_version = _components(msh, 12)
     return Header(
-        sending_application=cells[3],
-        sending_facility=cells[4],
-        receiving_application=cells[5],
-        receiving_facility=cells[6],
-        sent_at=msh.value(7) or "",
-        message_code=message_code,
-        trigger_event=trigger_event,
-        structure=structure,
-        control_id=cells[10],
-        processing_id=msh.value(11) or "",
-        processing_id_field=cells[11],
-        version=version,
-        version_field=cells[12],
-        country=country,
-        extension_version=extension_version,
-        country_code=cells[17],
-        charset=cells[18],
-        language=msh.value(19) or "",
-        profile_ids=cells[21],
-        separators=msh.separators,
-        encoding=msh.encoding,
+        cells[3],
+        cells[4],
+        cells[5],
+        cells[6],
+        msh.value(7) or "",
+        message_code,
+        trigger_event,
+        structure,
+        cells[10],
+        msh.value(11) or "",
+        cells[11],
+        version,
+        cells[12],
+        country,
+        extension_version,
+        cells[17],
+        cells[18],
+        msh.value(19) or "",
+        cells[21],
+        msh.separators,
+        msh.encoding,
     )

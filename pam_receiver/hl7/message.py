@@ -5,7 +5,7 @@ from functools import lru_cache
 from typing import Final
 
 from pam_receiver.finding import Finding, Location
-from pam_receiver.hl7.separators import UNSPLIT, Separators, unescape
+from pam_receiver.hl7.separators import STANDARD, UNSPLIT, Separators, unescape
 
 NULL: Final = '""'  # HL7 v2.5 §2.5.3: "delete what you hold"
 
@@ -20,61 +20,74 @@ def _pick(components: list[str], n: int, m: int, separators: Separators, encodin
     text = components[n - 1]
     if m == 1 and (not text or text.isalnum()):
         return text  # nearly always so: no separator and no escape sign is a letter or a digit
+    if m == 1 and separators is STANDARD and "&" not in text and "\\" not in text:
+        return text
     parts = _split(text, separators.subcomponent)
     return unescape(parts[m - 1], separators, encoding) if 1 <= m <= len(parts) else None
 
 
 class Repetition:
-    """One repetition of a field; its components are split once, and unescaped when asked for.
+    """One repetition of a field. ``components`` are its raw components, not to be changed.
 
-    To be treated as frozen.
+    Not a dataclass, for very many are made; to be treated as frozen.
     """
 
-    __slots__ = ("_components", "encoding", "number", "raw", "separators")
+    __slots__ = ("components", "encoding", "number", "raw", "separators")
 
     def __init__(self, raw: str, number: int, separators: Separators, encoding: str) -> None:
         self.raw = raw
         self.number = number
         self.separators = separators
         self.encoding = encoding
-        self._components = _split(raw, separators.component)
+        self.components = raw.split(separators.component) if separators.component else [raw]
 
     def __repr__(self) -> str:
         return f"Repetition(number={self.number})"
 
     @property
     def component_count(self) -> int:
-        return len(self._components)
+        return len(self.components)
 
     def component(self, n: int) -> str | None:
         """Return component ``n`` (from 1), its first subcomponent when it has several.
 
         ``None`` when the repetition ends before it, ``""`` when it is empty, :data:`NULL` as sent.
         """
-        return _pick(self._components, n, 1, self.separators, self.encoding)
+        components = self.components
+        if not 1 <= n <= len(components):
+            return None
+        text = components[n - 1]
+        if not text or text.isalnum():
+            return text
+        return _pick(components, n, 1, self.separators, self.encoding)
 
     def subcomponent(self, n: int, m: int) -> str | None:
         """Return subcomponent ``m`` of component ``n`` (both from 1); ``None`` when there is none."""
-        return _pick(self._components, n, m, self.separators, self.encoding)
+        return _pick(self.components, n, m, self.separators, self.encoding)
 
     def subcomponents(self, n: int) -> list[str]:
         """Return all subcomponents of component ``n`` (from 1); none when the repetition ends before it."""
-        if not 1 <= n <= len(self._components):
+        if not 1 <= n <= len(self.components):
             return []
-        parts = _split(self._components[n - 1], self.separators.subcomponent)
+        text = self.components[n - 1]
+        parts = _split(text, self.separators.subcomponent)
+        if self.separators.escape not in text:
+            return parts
         return [unescape(part, self.separators, self.encoding) for part in parts]
 
 
 def _is_blank(raw: str, separators: Separators) -> bool:
     """Whether nothing but separators and blanks stands there."""
     s = separators
-    return not raw[:1].isalnum() and not raw.strip(f"{s.component}{s.repetition}{s.subcomponent} ")
+    return not raw.strip(f"{s.component}{s.repetition}{s.subcomponent} ")
 
 
 def _repetitions(raw: str | None, separators: Separators, encoding: str) -> tuple[Repetition, ...]:
-    if not raw or _is_blank(raw, separators):
+    if not raw or (not raw[:1].isalnum() and _is_blank(raw, separators)):
         return ()
-    parts = _split(raw, separators.repetition)
+    if not separators.repetition or separators.repetition not in raw:
+        return (Repetition(raw, 1, separators, encoding),)
+    parts = raw.split(separators.repetition)
     return tuple([Repetition(part, n, separators, encoding) for n, part in enumerate(parts, 1)])
 
 
@@ -115,23 +128,25 @@ class Field:
 
 
 class Segment:
-    """One segment. Its fields are split when first asked for: most segments of a feed are only kept.
+    """One segment, its fields split. ``name`` is ``""`` for a line that is no segment.
 
-    Not a dataclass for that reason alone; to be treated as frozen. ``name`` is ``""`` for a line that is no segment.
+    ``cells`` are the raw fields by their number, not to be changed; number 0 is the name of the segment.
+
+    Not a dataclass, and its arguments may stand without their names: very many are made. To be treated as frozen.
     """
 
-    __slots__ = ("_cells", "encoding", "index", "name", "separators", "sequence", "text")
+    __slots__ = ("cells", "encoding", "index", "name", "separators", "sequence", "text")
 
-    def __init__(
-        self, text: str, name: str, *, sequence: int, index: int, separators: Separators, encoding: str
-    ) -> None:
+    def __init__(self, text: str, name: str, sequence: int, index: int, separators: Separators, encoding: str) -> None:
         self.text = text
         self.name = name
         self.sequence = sequence
         self.index = index
         self.separators = separators
         self.encoding = encoding
-        self._cells: list[str] | None = None
+        self.cells = text.split(separators.field)
+        if name == "MSH":  # MSH-1 is the separator itself
+            self.cells.insert(1, separators.field)
 
     def __repr__(self) -> str:
         return f"Segment({self.name!r}, sequence={self.sequence}, index={self.index})"
@@ -149,15 +164,6 @@ class Segment:
         return (self.text, self.name, self.sequence, self.index, self.separators, self.encoding)
 
     @property
-    def cells(self) -> list[str]:
-        """The raw fields by their number; number 0 is the name of the segment. Not to be changed."""
-        if self._cells is None:
-            self._cells = self.text.split(self.separators.field)
-            if self.name == "MSH":  # MSH-1 is the separator itself
-                self._cells.insert(1, self.separators.field)
-        return self._cells
-
-    @property
     def field_count(self) -> int:
         return len(self.cells) - 1
 
@@ -167,11 +173,13 @@ class Segment:
 
     def repetitions(self, number: int) -> tuple[Repetition, ...]:
         """Return the repetitions of field ``number`` (from 1), as :attr:`Field.repetitions` gives them."""
-        return _repetitions(self.raw(number), self._separators_of(number), self.encoding)
+        cells = self.cells
+        raw = cells[number] if 1 <= number < len(cells) else ""
+        return _repetitions(raw, self._separators_of(number), self.encoding) if raw else ()
 
     def raw(self, number: int) -> str | None:
         """Return the raw text of field ``number`` (from 1); ``None`` when it is absent."""
-        cells = self._cells or self.cells
+        cells = self.cells
         return cells[number] if 1 <= number < len(cells) else None
 
     def _separators_of(self, number: int) -> Separators:
@@ -182,9 +190,10 @@ class Segment:
 
         ``None`` when it is absent, ``""`` when it is empty, :data:`NULL` as sent.
         """
-        raw = self.raw(number)
-        if raw is None:
+        cells = self.cells
+        if not 1 <= number < len(cells):
             return None
+        raw = cells[number]
         if not raw or raw.isalnum():
             return raw if component == subcomponent == 1 else None
         separators = self._separators_of(number)
