@@ -10,7 +10,7 @@ from typing import Final, Literal
 
 from pam_receiver.finding import Finding, Lang, Location, Severity
 from pam_receiver.hl7 import rules
-from pam_receiver.hl7.charset import find_codec, fold
+from pam_receiver.hl7.charset import find_codec, fold, is_table_name
 from pam_receiver.hl7.er7 import Segment, parse_message
 from pam_receiver.hl7.header import Header
 from pam_receiver.hl7.separators import CONTROL, STANDARD, Separators, escape, unescape
@@ -21,6 +21,7 @@ _RULE_TABLE: Final = "99PAMR"  # our rule ids: a local table
 _CONTROL_OR_TAB: Final = re.compile(f"{CONTROL.pattern}|\t")
 _NOT_IN_A_NAME: Final = re.compile("[^A-Z0-9]")
 _OUR_SIGNS: Final = "^~\\&"
+_BARS_OF_MSH: Final = 17  # from MSH-1 to MSH-18
 _ORDER: Final = {severity: place for place, severity in enumerate(Severity)}  # worst first
 
 
@@ -61,15 +62,43 @@ def build_ack(
     Spec: HL7 v2.5 §2.9.2, §2.15.5.
     """
     header = header or Header()
-    declared = find_codec(_first(header.charset, header))
-    sentences = "ascii" if declared in (None, "ascii") else header.encoding
-    errors = [_err(finding, lang, sentences) for finding in _chosen(verdict.findings, which, max_errors)]
-    segments = [_msh(header, control_id, at), f"MSA|{verdict.code}|{_echo(header.control_id, header)}", *errors]
-    text = "".join(f"{segment}\r" for segment in segments)
-    return fold(text, header.encoding).encode(header.encoding)
+    made_at = at.isoformat("T", "seconds")
+    msh = _plain_msh(header, control_id, made_at) or _msh(header, control_id, made_at)
+    text = f"{msh}\rMSA|{verdict.code.value}|{_echo(header.control_id, header)}\r"
+    if verdict.findings:
+        declared = find_codec(_first(header.charset, header))
+        sentences = "ascii" if declared in (None, "ascii") else header.encoding
+        for finding in _chosen(verdict.findings, which, max_errors):
+            text += f"{_err(finding, lang, sentences)}\r"
+    try:
+        return text.encode(header.encoding)
+    except UnicodeEncodeError:
+        return fold(text, header.encoding).encode(header.encoding)
 
 
-def _msh(header: Header, control_id: str, at: datetime) -> str:
+def _plain_msh(header: Header, control_id: str, made_at: str) -> str | None:
+    """Write MSH as :func:`_msh` would when nothing in it is to be cleaned or cut, as nearly always; else ``None``."""
+    h = header
+    if h.separators is not STANDARD or not (
+        h.trigger_event.isalnum() and control_id.isalnum() and is_table_name(h.charset)
+    ):
+        return None
+    parties = f"{h.receiving_application}|{h.receiving_facility}|{h.sending_application}|{h.sending_facility}"
+    text = (
+        f"MSH|{_OUR_SIGNS}|{parties}|{_write_time(made_at)}||ACK^{h.trigger_event}^ACK|{control_id}"
+        f"|{h.processing_id_field or 'P'}|{h.version_field or '2.5'}|||||{h.country_code}|{h.charset}"
+    )
+    if len(parties) > _MOST_ECHOED or len(text) - len(parties) > _MOST_ECHOED:
+        return None  # a field of them may be too long
+    return text if text.isprintable() and text.count("|") == _BARS_OF_MSH else None
+
+
+def _write_time(iso: str) -> str:
+    """Write as a TS what ``isoformat`` made of an aware time: ``2026-11-24T10:11:12+01:00``."""
+    return f"{iso[:4]}{iso[5:7]}{iso[8:10]}{iso[11:13]}{iso[14:16]}{iso[17:19]}{iso[19:].replace(':', '')}"
+
+
+def _msh(header: Header, control_id: str, made_at: str) -> str:
     charset = _first(header.charset, header)
     event = _clean(escape(header.trigger_event))
     fields = [
@@ -78,7 +107,7 @@ def _msh(header: Header, control_id: str, at: datetime) -> str:
         _echo(header.receiving_facility, header),
         _echo(header.sending_application, header),
         _echo(header.sending_facility, header),
-        at.strftime("%Y%m%d%H%M%S%z"),
+        _write_time(made_at),
         "",
         f"ACK^{event}^ACK" if event else "ACK",
         _clean(escape(control_id)),
@@ -104,7 +133,7 @@ def _first(raw: str, header: Header) -> str:
 def _echo(raw: str, header: Header) -> str:
     """Return a field of the sender's in our separators, clean and bounded."""
     theirs = header.separators
-    return _clean(raw if theirs == STANDARD else _translate(raw, theirs))
+    return _clean(raw if theirs is STANDARD or theirs == STANDARD else _translate(raw, theirs))
 
 
 def _translate(raw: str, theirs: Separators) -> str:
@@ -128,8 +157,8 @@ def _translate(raw: str, theirs: Separators) -> str:
 def _clean(text: str, most: int = _MOST_ECHOED) -> str:
     """Drop control characters and field separators, and cut at ``most`` signs without leaving half an escape."""
     clean = text
-    if not text.isprintable() or STANDARD.field in text:
-        clean = _CONTROL_OR_TAB.sub("", text).replace(STANDARD.field, "")
+    if not text.isprintable() or "|" in text:
+        clean = _CONTROL_OR_TAB.sub("", text).replace("|", "")
     if len(clean) <= most:
         return clean
     cut = clean[:most]

@@ -1,5 +1,6 @@
 """Acknowledgements."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 
 import hl7
@@ -247,6 +248,23 @@ class TestHostileHeader:
         assert [segment.name for segment in message.segments] == ["MSH", "MSA"]
         assert values(message, "MSA", 1) == ["AR"]
         assert values(message, "MSH", 10) == ["X"]
+
+    @settings(max_examples=150, deadline=None)
+    @given(
+        st.fixed_dictionaries(
+            dict.fromkeys(FIELDS, HOSTILE | st.sampled_from(["", "GAM", "A^1&2^N", "A28", "x" * 190]))
+        ),
+        st.sampled_from(["", "8859/15", "UNICODE UTF-8", "ASCII", "NONE", "8859/15~8859/1"]),
+        st.sampled_from([AT, datetime(2026, 10, 25, 2, 30, 1, 999, tzinfo=timezone(timedelta(hours=-3, minutes=-30)))]),
+    )
+    def test_answer_in_short_is_the_answer_in_full(self, fields: dict[str, str], charset: str, at: datetime) -> None:
+        about = Header(**{**fields, "charset": charset}, encoding="utf-8")
+        in_full = replace(about, separators=Separators())  # equal to the usual ones, and not known for them
+        short, full = [
+            build_ack(each, Verdict(AckCode.AA), control_id="X1", at=at, lang="fr") for each in (about, in_full)
+        ]
+        assert short == full
+        assert parse_message(short).segments[0].value(7) == at.strftime("%Y%m%d%H%M%S%z")
 
     @settings(max_examples=100, deadline=None)
     @given(st.binary(max_size=120))
