@@ -41,7 +41,7 @@ def read_birth_place(pid: Segment, asked: ReadingRules, *, has_ins: bool) -> Bir
     residence = 0
     reps = pid.repetitions(11)
     for rep in reps:
-        if rep.component_count > XAD_COMPONENTS:
+        if len(rep.components) > XAD_COMPONENTS:
             at = pid.location(11, rep.number if len(reps) > 1 else None)
             findings.append(rules.REPETITIONS_GLUED.at(at, most=XAD_COMPONENTS))
         type_ = (rep.component(7) or "").strip()

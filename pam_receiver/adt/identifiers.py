@@ -1,13 +1,14 @@
 """The identifiers of PID-3 and MRG-1: those of the patient, the INS, and what a sender got wrong in them."""
 
-from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Final
 
 from pam_receiver.adt import rules
 from pam_receiver.adt.reading_rules import ReadingRules
 from pam_receiver.finding import Finding, Location, Rule
-from pam_receiver.hl7.datatypes import CX, CX_COMPONENTS, HD, read_cx
+from pam_receiver.hl7.datatypes import CX_COMPONENTS
 from pam_receiver.hl7.er7 import NULL, Repetition, Segment
+from pam_receiver.hl7.separators import STANDARD
 from pam_receiver.identity.identifiers import (
     INS,
     INS_OIDS,
@@ -44,117 +45,125 @@ def said(value: str | None) -> str | None:
     return ERASED if text == NULL else text or None
 
 
-@dataclass(slots=True)
-class Identifiers:
-    """The identifiers of one field: those of the patient, the INS, and what is to be said of them.
-
-    ``billing_at``: CX-5 of the first NH under the OID of an INS.
-    """
-
-    identifiers: list[SentIdentifier] = field(default_factory=list)
-    ins: list[SentIns] = field(default_factory=list)
-    erased: list[tuple[str, AssigningAuthority]] = field(default_factory=list)
-    findings: list[Finding] = field(default_factory=list)
-    keys: set[tuple[str, str, str]] = field(default_factory=set)  # of ``identifiers``
-    billing_at: Location | None = None
-
-
-def read_identifiers(segment: Segment, number: int, asked: ReadingRules) -> Identifiers:
+def read_identifiers(segment: Segment, number: int, asked: ReadingRules) -> "Identifiers":
     """Read the CX repetitions of PID-3 or MRG-1. An INS is one by its type and its OID, never by a name.
 
     Spec: IHE PAM FR 2.11.2 §6.6.1; IHE France, Constraints on HL7 data types 1.8.2 §N.1.
     """
-    return _Reader(segment, number, asked).read()
+    found = Identifiers(segment, number, asked)
+    found.read()
+    return found
 
 
-class _Reader:
-    """The reading of one field: lives as long as it, gathers what it holds."""
+class Identifiers:
+    """The identifiers of one field: those of the patient, the INS, and what is to be said of them.
 
-    __slots__ = ("_asked", "_found", "_number", "_reps", "_segment")
+    ``has_ins``: one of ``ins`` has a matricule, and does not erase. ``billing_at``: CX-5 of the first NH under the OID
+    of an INS.
+    """
+
+    __slots__ = (
+        "_asked",
+        "_keys",
+        "_number",
+        "_reps",
+        "_segment",
+        "billing_at",
+        "erased",
+        "findings",
+        "has_ins",
+        "identifiers",
+        "ins",
+    )
 
     def __init__(self, segment: Segment, number: int, asked: ReadingRules) -> None:
+        self.identifiers: list[SentIdentifier] = []
+        self.ins: list[SentIns] = []
+        self.erased: list[tuple[str, AssigningAuthority]] = []
+        self.findings: list[Finding] = []
+        self.has_ins = False
+        self.billing_at: Location | None = None
+        self._keys: set[tuple[str, str, str]] = set()  # of ``identifiers``
         self._segment = segment
         self._number = number
         self._asked = asked
         self._reps = segment.repetitions(number)
-        self._found = Identifiers()
 
-    def read(self) -> Identifiers:
+    def read(self) -> None:
         for rep in self._reps:
             if not rep.raw.strip():
                 continue
-            cx = read_cx(rep)
-            type_ = cx.identifier_type.strip()
+            type_ = (rep.component(5) or "").strip()
             if type_ == INS:
-                self._read_ins(cx, rep)
+                self._read_ins(rep)
             else:
-                self._read_identifier(cx, type_, rep)
-            if rep.component_count > 6:
-                self._judge_length(cx, rep)
-        return self._found
+                self._read_identifier(type_, rep)
+            if len(rep.components) > 6:
+                self._judge_length(type_, rep)
 
     def _at(self, rep: Repetition, component: int | None = None, subcomponent: int | None = None) -> Location:
         return self._segment.location(self._number, rep.number, component, subcomponent)
 
     def _say(self, rule: Rule, rep: Repetition, component: int, subcomponent: int | None = None) -> None:
-        self._found.findings.append(rule.at(self._at(rep, component, subcomponent)))
+        self.findings.append(rule.at(self._at(rep, component, subcomponent)))
 
-    def _judge_length(self, cx: CX, rep: Repetition) -> None:
+    def _judge_length(self, type_: str, rep: Repetition) -> None:
         """What stands behind CX-6: dates, which an INS has not, and a second identifier that lost its ``~``."""
-        if rep.component_count > CX_COMPONENTS:
+        if len(rep.components) > CX_COMPONENTS:
             at = self._segment.location(self._number, rep.number if len(self._reps) > 1 else None)
-            self._found.findings.append(rules.REPETITIONS_GLUED.at(at, most=CX_COMPONENTS))
-        elif cx.identifier_type.strip() == INS:
+            self.findings.append(rules.REPETITIONS_GLUED.at(at, most=CX_COMPONENTS))
+        elif type_ == INS:
             for number in (7, 8):
                 if said(rep.component(number)):
                     finding = rules.INS_WITH_DATES.at(self._at(rep, number), number=number)
-                    self._found.findings.append(finding)
+                    self.findings.append(finding)
 
-    def _read_ins(self, cx: CX, rep: Repetition) -> None:
-        matricule, oid = said(cx.id), cx.assigning_authority.universal_id.strip()
+    def _read_ins(self, rep: Repetition) -> None:
+        matricule, authority = said(rep.component(1)), _read_authority(rep)
+        oid = authority.universal_id
         if oid not in INS_OIDS:
             self._say(rules.INS_WITHOUT_OID, rep, 4, 2)
             return
         if matricule is None:
             self._say(rules.IDENTIFIER_WITHOUT_VALUE, rep, 1)
             return
-        self._found.ins.append(SentIns(matricule, oid, self._at(rep, 1)))
-        name, expected = cx.assigning_authority.namespace_id.strip(), _INS_NAMES[oid]
+        self.has_ins = self.has_ins or matricule != ERASED
+        self.ins.append(SentIns(matricule, oid, self._at(rep, 1)))
+        name, expected = authority.namespace_id, _INS_NAMES[oid]
         if name != expected and name in _NATIONAL_NAMES:
-            self._found.findings.append(rules.INS_NAME_DISAGREES.at(self._at(rep, 4, 1), expected=expected))
+            self.findings.append(rules.INS_NAME_DISAGREES.at(self._at(rep, 4, 1), expected=expected))
 
-    def _read_identifier(self, cx: CX, sent_type: str, rep: Repetition) -> None:
-        found, value = self._found, said(cx.id)
+    def _read_identifier(self, sent_type: str, rep: Repetition) -> None:
+        value = said(rep.component(1))
         type_ = sent_type or PI
         if value is None or (value == ERASED and type_ == PI):
             self._say(rules.IDENTIFIER_WITHOUT_VALUE, rep, 1)
             return
-        authority = self._read_authority(cx.assigning_authority, rep)
-        if authority is None or not self._is_usable(type_, authority, rep):
+        authority = _read_authority(rep)
+        if not (authority.universal_id or authority.namespace_id):
+            default = self._asked.default_authority
+            self._say(rules.IDENTIFIER_WITHOUT_AUTHORITY if default is None else rules.AUTHORITY_ASSUMED, rep, 4)
+            if default is None:
+                return
+            authority = default
+        if not self._is_usable(type_, authority, rep):
             return
         if value == ERASED:
-            found.erased.append((type_, authority))
+            self.erased.append((type_, authority))
             return
-        parts = (value, type_, authority.namespace_id, authority.universal_id, authority.universal_id_type)
-        if max(map(len, parts)) > _SURELY_SHORT and any(map(_is_too_long, parts)):
-            limits = {"characters": MAX_IDENTIFIER_LENGTH, "octets": MAX_IDENTIFIER_BYTES}
-            found.findings.append(rules.IDENTIFIER_TOO_LONG.at(self._at(rep), **limits))
-            return
+        if len(rep.raw) > _SURELY_SHORT or authority is self._asked.default_authority:
+            parts = (value, type_, authority.namespace_id, authority.universal_id, authority.universal_id_type)
+            if any(map(_is_too_long, parts)):
+                limits = {"characters": MAX_IDENTIFIER_LENGTH, "octets": MAX_IDENTIFIER_BYTES}
+                self.findings.append(rules.IDENTIFIER_TOO_LONG.at(self._at(rep), **limits))
+                return
         if not sent_type:
             self._say(rules.IDENTIFIER_WITHOUT_TYPE, rep, 5)
         made = PatientIdentifier(value, type_, authority)
         key = made.key
-        if key not in found.keys:
-            found.keys.add(key)
-            found.identifiers.append(SentIdentifier(made, self._at(rep, 1)))
-
-    def _read_authority(self, hd: HD, rep: Repetition) -> AssigningAuthority | None:
-        authority = AssigningAuthority(hd.namespace_id.strip(), hd.universal_id.strip(), hd.universal_id_type.strip())
-        if authority.universal_id or authority.namespace_id:
-            return authority
-        default = self._asked.default_authority
-        self._say(rules.IDENTIFIER_WITHOUT_AUTHORITY if default is None else rules.AUTHORITY_ASSUMED, rep, 4)
-        return default
+        if key not in self._keys:
+            self._keys.add(key)
+            self.identifiers.append(SentIdentifier(made, self._at(rep, 1)))
 
     def _is_usable(self, type_: str, authority: AssigningAuthority, rep: Repetition) -> bool:
         """Whether an IPP may be taken. Of another type that looks national it is said what it is not."""
@@ -177,9 +186,25 @@ class _Reader:
             elif authority.namespace_id in _INS_NAMES.values():
                 rule = rules.INS_TYPED_NH
             elif authority.universal_id in INS_OIDS:
-                self._found.billing_at = self._found.billing_at or self._at(rep, 5)
+                self.billing_at = self.billing_at or self._at(rep, 5)
         if rule is not None:
             self._say(rule, rep, 5)
+
+
+def _read_authority(rep: Repetition) -> AssigningAuthority:
+    """Read CX-4. Those of a feed are few: the short ones are remembered."""
+    if rep.separators is STANDARD and len(rep.raw) <= _SURELY_SHORT and "\\" not in rep.raw:
+        return _read_plain_authority(rep.components[3] if len(rep.components) > 3 else "")
+    return _make_authority(rep.subcomponents(4))
+
+
+@lru_cache(maxsize=1024)
+def _read_plain_authority(component: str) -> AssigningAuthority:
+    return _make_authority(component.split("&"))
+
+
+def _make_authority(parts: list[str]) -> AssigningAuthority:
+    return AssigningAuthority(*[part.strip() for part in parts[:3]])
 
 
 def _is_too_long(part: str) -> bool:

@@ -1,6 +1,5 @@
 """read_event: a parsed message becomes an event of identity, with findings for what cannot be used."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import tzinfo
 
@@ -10,7 +9,7 @@ from pam_receiver.adt.identifiers import read_identifiers
 from pam_receiver.adt.person import read_person
 from pam_receiver.adt.reading_rules import ReadingRules
 from pam_receiver.finding import Finding, Location
-from pam_receiver.hl7.datatypes import parse_ts
+from pam_receiver.hl7.datatypes import read_moments
 from pam_receiver.hl7.er7 import Message, Segment
 from pam_receiver.hl7.header import Header
 from pam_receiver.hl7.writing import check_writing
@@ -62,18 +61,18 @@ def read_event(message: Message, header: Header, asked: ReadingRules) -> Reading
     findings = (*check_writing(message), *_read_mode(message), *findings)
     if header.trigger_event == A08:
         findings = (rules.A08_TAKEN.at(Location("MSH", 1, 9, 1, 2)), *findings)
-    if any(finding.is_error for finding in findings):
+    if findings and any(finding.is_error for finding in findings):
         event = None
     return Reading(event, findings, _read_date(message, pids[0], asked.timezone))
 
 
-def _read_mode(message: Message) -> Iterator[Finding]:
+def _read_mode(message: Message) -> tuple[Finding, ...]:
     """Say that enhanced mode, when MSH-15 or MSH-16 asks for it, is not what the sender gets."""
     msh = message.segments[0]
     for number in (15, 16):
         if msh.raw(number) and msh.field(number).is_valued:
-            yield rules.ORIGINAL_MODE.at(msh.location(number))
-            return
+            return (rules.ORIGINAL_MODE.at(msh.location(number)),)
+    return ()
 
 
 def _update_kind(message: Message, header: Header) -> UpdateKind:
@@ -93,9 +92,9 @@ def _read_date(message: Message, pid: Segment, tz: tzinfo) -> Interval | None:
     """
     evn = message.segment("EVN")
     for segment, number in ((pid, 33), (evn, 2)):
-        stamp = parse_ts(segment.value(number) or "") if segment is not None else None
-        if stamp is not None:
-            return Interval(stamp.earliest(tz), stamp.latest(tz), segment.location(number) if segment else None)
+        moments = read_moments(segment.value(number) or "", tz) if segment is not None else None
+        if moments is not None:
+            return Interval(*moments, segment.location(number) if segment is not None else None)
     return None
 
 

@@ -7,7 +7,8 @@ they are empty and ``'""'`` as sent, because a receiver acts on the difference (
 import re
 from calendar import monthrange
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta, timezone, tzinfo
+from datetime import UTC, date, datetime, timedelta, timezone, tzinfo
+from functools import lru_cache
 from typing import Final
 
 from pam_receiver.hl7.message import Repetition
@@ -16,6 +17,9 @@ CX_COMPONENTS: Final = 10  # HL7 v2.5 chapter 2.A: how many components the type 
 XPN_COMPONENTS: Final = 14
 XAD_COMPONENTS: Final = 14
 
+_DAY_DIGITS: Final = 8  # YYYYMMDD
+_SECOND_DIGITS: Final = 14  # YYYYMMDDHHMMSS
+_REST_OF_SECOND: Final = timedelta(microseconds=999_999)
 _FIRST: Final = datetime(1, 1, 1, tzinfo=UTC)
 _LAST: Final = datetime(9999, 12, 31, 23, 59, 59, 999_999, tzinfo=UTC)
 
@@ -157,6 +161,45 @@ def parse_ts(text: str) -> Timestamp | None:
         offset_minutes=_minutes(offset) if offset else None,
     )
     return stamp if _exists(stamp) else None
+
+
+def read_date(text: str) -> str | None:
+    """Return the date of a TS in ISO form at its precision; ``None`` when it is none. See :class:`Timestamp`."""
+    if len(text) == _DAY_DIGITS and text.isascii() and text.isdecimal():  # nearly always so
+        try:
+            date.fromisoformat(text)
+        except ValueError:
+            return None
+        return f"{text[:4]}-{text[4:6]}-{text[6:]}"
+    stamp = parse_ts(text)
+    return stamp.date_text if stamp is not None else None
+
+
+def read_moments(text: str, tz: tzinfo) -> tuple[datetime, datetime] | None:
+    """Return the first and the last moment (UTC) that a TS may mean; ``None`` when it is none."""
+    if len(text) == _SECOND_DIGITS and text.isascii() and text.isdecimal():  # nearly always so
+        offset = _find_steady_offset(text[:10], tz)
+        if offset is not None:
+            try:
+                first = datetime.fromisoformat(f"{text[:8]}T{text[8:]}Z") - offset
+            except ValueError:
+                return None
+            return first, first + _REST_OF_SECOND
+    stamp = parse_ts(text)
+    return (stamp.earliest(tz), stamp.latest(tz)) if stamp is not None else None
+
+
+@lru_cache(maxsize=1024)  # a feed tells of the same few hours
+def _find_steady_offset(hour: str, tz: tzinfo) -> timedelta | None:
+    """Return the offset of ``tz`` in an hour, ``YYYYMMDDHH``; ``None`` if clocks change, or it does not exist."""
+    try:
+        begin = datetime(int(hour[:4]), int(hour[4:6]), int(hour[6:8]), int(hour[8:]), tzinfo=tz)
+    except ValueError:
+        return None
+    end = begin.replace(minute=59, second=59)
+    offsets = {each.utcoffset() for moment in (begin, end) for each in (moment, moment.replace(fold=1))}
+    at_the_edge = begin.year in (_FIRST.year, _LAST.year)  # in UTC it may lie outside the calendar
+    return offsets.pop() if len(offsets) == 1 and not at_the_edge else None
 
 
 def _minutes(offset: str) -> int:

@@ -1,6 +1,6 @@
 """HL7 data types."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -16,8 +16,10 @@ from pam_receiver.hl7.datatypes import (
     Timestamp,
     parse_ts,
     read_cx,
+    read_date,
     read_ei,
     read_hd,
+    read_moments,
     read_ts,
     read_xad,
     read_xpn,
@@ -137,3 +139,60 @@ class TestTimestamp:
             earliest = stamp.earliest(PARIS)
             assert earliest <= stamp.latest(PARIS)
             assert earliest.utcoffset() == timedelta(0)
+
+
+class TestQuickReading:
+    """HL7 v2.5 chapter 2.A, TS: what nearly all senders write is read in a shorter way, to the same end."""
+
+    ZONES = (PARIS, ZoneInfo("Australia/Lord_Howe"), ZoneInfo("America/St_Johns"), UTC, timezone(timedelta(hours=-3)))
+
+    @pytest.mark.parametrize("zone", ZONES, ids=str)
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "20260302101112",
+            "20260329015959",
+            "20260329020000",  # Paris has no such hour
+            "20260329023000",
+            "20260329030000",
+            "20261025015959",
+            "20261025020000",  # Paris has it twice
+            "20261025023000",
+            "20261025030000",
+            "20260405014500",  # Lord Howe goes back by half an hour
+            "20261004023000",
+            "19110310235959",  # Paris gave up its own time
+            "19110311000000",
+            "00010101000000",
+            "99991231235959",
+            "20260229101112",
+            "20260302240000",
+            "20260302101160",
+            "00000302101112",
+            "2026030210111²",
+            " 20260302101112",
+            "20260302101112.5",
+            "20260302101112+0100",
+            "20260302",
+            "2026",
+            "",
+        ],
+    )
+    def test_moments_are_those_of_the_stamp(self, text: str, zone: tzinfo) -> None:
+        stamp = parse_ts(text)
+        expected = (stamp.earliest(zone), stamp.latest(zone)) if stamp is not None else None
+        assert read_moments(text, zone) == expected
+
+    @given(st.datetimes(), st.sampled_from(ZONES))
+    def test_moments_of_any_second_are_those_of_the_stamp(self, moment: datetime, zone: tzinfo) -> None:
+        text = f"{moment.year:04d}{moment:%m%d%H%M%S}"
+        stamp = parse_ts(text)
+        assert stamp is not None
+        assert read_moments(text, zone) == (stamp.earliest(zone), stamp.latest(zone))
+
+    @given(
+        st.from_regex(r"[0-2][0-9]{3}[01][0-9][0-3][0-9]", fullmatch=True) | st.text("0123456789W-+. ²", max_size=15)
+    )
+    def test_a_date_is_that_of_the_stamp(self, text: str) -> None:
+        stamp = parse_ts(text)
+        assert read_date(text) == (stamp.date_text if stamp is not None else None)
