@@ -134,6 +134,10 @@ class Finding:
     en: str
     spec: str
 
+    def __hash__(self) -> int:
+        """Of the rule and the place: equal findings have them, and what is made of a finding is looked up by it."""
+        return hash((self.rule, self.at))
+
     def text(self, lang: Lang) -> str:
         """The sentence that tells the sender what to change."""
         return self.fr if lang == "fr" else self.en
@@ -144,7 +148,7 @@ class Finding:
 
     def graded(self, severity: Severity) -> "Finding":
         """Return the same finding with another severity."""
-        return replace(self, severity=severity)
+        return self if severity is self.severity else _grade_finding(self, severity)
 
 
 @lru_cache(maxsize=1024)  # a feed breaks the same few rules at the same places; no finding holds patient data
@@ -158,3 +162,8 @@ def _make_finding(rule: Rule, location: Location | None, /, **values: str | int)
         en=rule.en.format(**values) if values else rule.en,
         spec=rule.spec,
     )
+
+
+@lru_cache(maxsize=1024)  # as above
+def _grade_finding(finding: Finding, severity: Severity) -> Finding:
+    return replace(finding, severity=severity)

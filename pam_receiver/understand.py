@@ -108,6 +108,8 @@ def join(profile: Profile, findings: tuple[Finding, ...], more: tuple[Finding, .
 
     The fault stays an error when the profile, being strict, has made it one.
     """
+    if not more:
+        return findings
     more = tuple(each for each in more if each.is_error or profile.grades.get(each.rule, each.severity) is not None)
     if not more or not findings:
         return findings or more
@@ -176,9 +178,12 @@ def understand(raw: bytes, source: Source) -> Understood:
         return Understood(header, refused, source, AckCode.AR, reading, message.encoding, profile)
     checked = check_message(message, profile)
     missing = () if header.control_id else (CONTROL_ID_MISSING.at(Location("MSH", 1, 10)),)
+    of_code = (*message.findings, *missing, *reading.findings)
+    if not checked and not of_code:
+        return Understood(header, (), source, None, reading, message.encoding, profile)
     joined = join(profile, (*message.findings, *checked), (*missing, *reading.findings))
     findings = profile.graded(tell_shifts_once(message, profile, joined))
-    findings = tell_raised(findings, (*message.findings, *missing, *reading.findings))
+    findings = tell_raised(findings, of_code)
     code = AckCode.AE if any(finding.is_error for finding in findings) else None
     read = Reading(reading.event, (), reading.dated)  # its findings stand among those of the message
     return Understood(header, bounded(findings), source, code, read, message.encoding, profile)

@@ -101,7 +101,6 @@ def made_up(app: str, kind: str, number: int, per_s: float) -> dict[str, Any]:
     return {"app": app, "kind": kind, "connections": 1, "round": number, **figures, **more}
 
 
-<<<<<<< HEAD
 @pytest.fixture
 def kept(tmp_path: Path) -> Path:
     """A run of three rounds, kept as JSON; nobody measured it."""
@@ -270,7 +269,8 @@ class TestProfile:
         assert done.returncode != 0
         assert re.search(r"BenchError: .*any more.*bench/profile\.py", done.stderr)
         assert place.partition(":")[2] in done.stderr
-=======
+
+
 def test_check_is_shown_beside_its_limit() -> None:
     shown = run_bench("--messages", "20", "--rounds", "2", script="check.py")
     assert re.search(r"^check_message, clean +\d+\.\d +\d+\.\d +0\.0$", shown, re.MULTILINE)
@@ -284,4 +284,3 @@ def test_start_is_shown_beside_its_limits() -> None:
     assert re.search(r"^python -c 'import sqlalchemy' +\d+ +\d+ +1\.00$", shown, re.MULTILINE)
     for command, limit in (("--help", 300), ("show", 600), ("serve", 1500), ("serve, new file", 1500)):
         assert re.search(rf"^{command} +\d+ +\d+ +\d+\.\d\d +{limit}  (met|NOT MET)$", shown, re.MULTILINE)
->>>>>>> bcce5a6 (Measure how soon commands answer and the daemon listens)
