@@ -44,6 +44,11 @@ class Place:
     standing: PlaceStanding
 
 
+def is_listed(code: str) -> bool:
+    """Whether a birth place code is in the lists, of today or of another time; any text may be asked for."""
+    return code in _read_lists()
+
+
 def find_place(code: str) -> Place:
     """Return what the lists say of a birth place code; any text may be asked for."""
     listed = _read_lists().get(code)

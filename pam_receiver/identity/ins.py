@@ -1,8 +1,9 @@
 """Which INS of a message is admitted, and what happens to the one held when it is replaced or ends."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import lru_cache
 from typing import Final
 
 from pam_receiver.finding import Finding, Location
@@ -18,7 +19,7 @@ from pam_receiver.identity.identifiers import (
 )
 from pam_receiver.identity.model import EndedIns, EndReason, Identity, Interval, Policy, SentIns
 from pam_receiver.identity.status import IdentityStatus
-from pam_receiver.identity.traits import StrictTraits, find_disagreements
+from pam_receiver.identity.traits import Disagreement, StrictTraits, find_disagreements
 
 _PREFERENCE: Final = (  # IHE PAM FR 2.11.2 §4.4.1: of NIR and NIA, the NIR
     "1.2.250.1.213.1.4.8",
@@ -26,7 +27,7 @@ _PREFERENCE: Final = (  # IHE PAM FR 2.11.2 §4.4.1: of NIR and NIA, the NIR
     "1.2.250.1.213.1.4.11",
     "1.2.250.1.213.1.4.9",
 )
-_DISAGREEMENTS: Final = {
+_DISAGREEMENTS: Final[dict[Disagreement, tuple[str, str]]] = {
     "sex": ("le sexe", "sex"),
     "date": ("la date de naissance", "birth date"),
     "place": ("le lieu de naissance", "birth place"),
@@ -63,6 +64,9 @@ def admit_ins(sent: Iterable[SentIns], policy: Policy, *, held: Ins | None) -> A
             findings.append(rules.TEST_INS_LEFT_OUT.at(each.at))
         else:
             usable.setdefault(ins, each.at)
+    if len(usable) == 1:
+        [(ins, at)] = usable.items()
+        return Admitted(ins, at, (), tuple(findings))
     if not usable:
         return Admitted(findings=tuple(findings))
     best = min(_PREFERENCE.index(ins.oid) for ins in usable)
@@ -88,9 +92,14 @@ def check_ins(ins: Ins, traits: StrictTraits, at: Location | None) -> tuple[Find
     findings = [] if has_right_key(ins.matricule) else [rules.INS_KEY_WRONG.at(at)]
     parts = find_disagreements(ins, traits)
     if parts:
-        french, english = (", ".join([_DISAGREEMENTS[part][lang] for part in parts]) for lang in (0, 1))
-        findings.append(rules.INS_DISAGREES.at(at, what_fr=french, what_en=english))
+        findings.append(_say_disagreement(parts, at))
     return tuple(findings)
+
+
+@lru_cache(maxsize=256)
+def _say_disagreement(parts: tuple[Disagreement, ...], at: Location | None) -> Finding:
+    french, english = (", ".join([_DISAGREEMENTS[part][lang] for part in parts]) for lang in (0, 1))
+    return rules.INS_DISAGREES.at(at, what_fr=french, what_en=english)
 
 
 def is_outdated(ins: Ins, identity: Identity, dated: Interval | None) -> bool:
@@ -98,13 +107,16 @@ def is_outdated(ins: Ins, identity: Identity, dated: Interval | None) -> bool:
 
     A message that is not dated, or not precisely enough to be surely older, is not outdated.
     """
-    if dated is None:
+    if dated is None or not identity.ended_ins:
         return False
     return any(each.ins.matricule == ins.matricule and dated.latest < each.at for each in identity.ended_ins)
 
 
-def replace_ins(identity: Identity, ins: Ins, superseded: Iterable[Ins] = ()) -> Identity:
+def replace_ins(identity: Identity, ins: Ins, superseded: Sequence[Ins] = ()) -> Identity:
     """Return ``identity`` qualified by ``ins``; the one it held, and ``superseded``, stay as former identifiers."""
+    is_held = identity.ins == ins and identity.status is IdentityStatus.QUALIFIEE
+    if is_held and not superseded and not any(_is_ins(each, ins) for each in identity.identifiers):
+        return identity
     former = [identity.ins] if identity.ins is not None else []
     former += superseded
     others = [each for each in identity.identifiers if not _is_ins(each, ins)]

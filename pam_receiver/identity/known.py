@@ -6,6 +6,8 @@ from dataclasses import replace
 from pam_receiver.identity.identifiers import PI, AssigningAuthority, PatientIdentifier
 from pam_receiver.identity.model import Decision, Identity, MergeLink, SeenAuthority
 
+_Name = tuple[tuple[str, str], str]  # who sends, and an HD-1 as it writes it
+
 
 class Known:
     """The identities named by a batch, found by IPP or by INS; ``apply`` takes in what a message changed.
@@ -24,7 +26,9 @@ class Known:
         self._by_ipp: dict[tuple[str, str], str] = {}
         self._by_matricule: dict[str, set[str]] = {}
         self._merges: dict[str, MergeLink] = {}
-        self._seen: dict[tuple[tuple[str, str], str], dict[str, AssigningAuthority]] = {}
+        self._seen: set[tuple[_Name, str]] = set()  # each name with the key of an authority that goes by it
+        self._local: dict[_Name, AssigningAuthority] = {}  # HD-1 alone, where a sender has sent it so
+        self._full: dict[_Name, AssigningAuthority | None] = {}  # the only one with HD-2; ``None``: several
         for identity in identities:
             self._put(identity)
         for link in merges:
@@ -34,8 +38,14 @@ class Known:
 
     def copy(self) -> "Known":
         """Return a copy that changes on its own."""
-        other = Known(self._identities.values(), self._merges.values())
-        other._seen = {key: dict(named) for key, named in self._seen.items()}
+        other = Known()
+        other._identities = self._identities.copy()
+        other._by_ipp = self._by_ipp.copy()
+        other._by_matricule = {matricule: ids.copy() for matricule, ids in self._by_matricule.items()}
+        other._merges = self._merges.copy()
+        other._seen = self._seen.copy()
+        other._local = self._local.copy()
+        other._full = self._full.copy()
         return other
 
     def __iter__(self) -> Iterator[Identity]:
@@ -53,24 +63,29 @@ class Known:
         HD-1 alone also means the authority that this sender has sent with that HD-1 and exactly one HD-2; and the other
         way round, if this sender has sent that HD-1 alone: what another sender means by it is not known.
         """
-        seen = self._seen.get((sender, authority.namespace_id), {}) if authority.namespace_id else {}
-        if not seen or (len(seen) == 1 and authority.key in seen):
-            return (authority,)  # nearly always so: nothing else goes by this name
-        full = [each for each in seen.values() if not each.is_local]
-        if authority.is_local:
-            return (*full, authority) if len(full) == 1 else (authority,)
-        if any(each.key != authority.key for each in full):
-            return (authority,)
-        return (authority, *(each for each in seen.values() if each.is_local))
+        name = (sender, authority.namespace_id)
+        if not authority.universal_id:
+            only = self._full.get(name)
+            return (authority,) if only is None else (only, authority)
+        local = self._local.get(name)
+        if local is None:
+            return (authority,)  # nearly always so
+        only = self._full.get(name, authority)
+        return (authority, local) if only is not None and only.key == authority.key else (authority,)
 
     def is_same(self, held: PatientIdentifier, sent: PatientIdentifier, sender: tuple[str, str]) -> bool:
         """Whether ``sent`` may be the identifier ``held`` when ``sender`` says it; in force or not."""
-        if (held.type, held.value) != (sent.type, sent.value):
+        if held.value != sent.value or held.type != sent.type:
             return False
-        return any(held.authority.key == each.key for each in self.same_authorities(sent.authority, sender))
+        key = held.authority.key
+        if key == sent.authority.key:
+            return True
+        return any(key == each.key for each in self.same_authorities(sent.authority, sender))
 
     def resolve(self, identifier: PatientIdentifier, sender: tuple[str, str]) -> PatientIdentifier:
         """Return ``identifier`` under the surest authority that ``sender`` may mean."""
+        if identifier.authority.universal_id:
+            return identifier
         surest = self.same_authorities(identifier.authority, sender)[0]
         return identifier if surest.key == identifier.authority.key else replace(identifier, authority=surest)
 
@@ -84,7 +99,8 @@ class Known:
 
     def find_by_matricule(self, matricule: str) -> tuple[Identity, ...]:
         """Return the identities whose INS in force has this matricule, in the order of their ids."""
-        return tuple([self._identities[each] for each in sorted(self._by_matricule.get(matricule, ()))])
+        ids = self._by_matricule.get(matricule)
+        return tuple([self._identities[each] for each in sorted(ids)]) if ids else ()
 
     def find_merge(self, absorbed: Identity) -> MergeLink:
         """Return the link by which ``absorbed`` (its ``merged_into`` is not ``None``) was merged."""
@@ -98,11 +114,18 @@ class Known:
 
     def see(self, seen: SeenAuthority) -> bool:
         """Remember that a sender has named this authority; return whether this is new."""
-        known = self._seen.setdefault((seen.sender, seen.authority.namespace_id), {})
-        key = seen.authority.key
-        is_new = key not in known
-        known.setdefault(key, seen.authority)
-        return is_new
+        authority = seen.authority
+        name = (seen.sender, authority.namespace_id)
+        if (name, authority.key) in self._seen:
+            return False
+        self._seen.add((name, authority.key))
+        if not authority.namespace_id:
+            return True  # what has no name is never meant by one
+        if authority.is_local:
+            self._local[name] = authority
+        else:
+            self._full[name] = authority if name not in self._full else None
+        return True
 
     def apply(self, decision: Decision) -> None:
         """Take in what a decision changed, so that the next message of the batch finds it."""
@@ -121,7 +144,11 @@ class Known:
             if each.type == PI:
                 self._by_ipp[each.authority.key, each.value] = identity.id
         if identity.ins is not None:
-            self._by_matricule.setdefault(identity.ins.matricule, set()).add(identity.id)
+            ids = self._by_matricule.get(identity.ins.matricule)
+            if ids is None:
+                self._by_matricule[identity.ins.matricule] = {identity.id}
+            else:
+                ids.add(identity.id)
 
     def _drop(self, identity: Identity) -> None:
         for each in identity.identifiers:

@@ -30,6 +30,7 @@ def locate(draft: Draft, person: Person) -> Located | None:
         return None
     first = ipps[0]
     holders: dict[str, tuple[Identity, SentIdentifier]] = {}
+    in_force: set[str] = set()  # the ids of those that hold one of these IPPs in force
     stale: list[Finding] = []
     for sent in ipps:
         holder = draft.known.find_by_ipp(sent.identifier, draft.occasion.sender)
@@ -42,6 +43,7 @@ def locate(draft: Draft, person: Person) -> Located | None:
             stale.append(rules.RENUMBERED.at(sent.at))
         else:
             first = sent
+            in_force.add(holder.id)
         holders.setdefault(survivor.id, (survivor, sent))
     if not holders:
         return Located(None, first.at)
@@ -50,7 +52,7 @@ def locate(draft: Draft, person: Person) -> Located | None:
         draft.alert(active[1][0], rules.IPPS_OF_TWO.at(active[1][1].at))
         return None
     identity = active[0][0]
-    if not any(is_in_force(draft, identity, sent) for sent in ipps):
+    if identity.id not in in_force and not any(is_in_force(draft, identity, sent) for sent in ipps):
         draft.add(stale[0])
         return None
     return Located(identity, first.at)
@@ -58,7 +60,8 @@ def locate(draft: Draft, person: Person) -> Located | None:
 
 def is_in_force(draft: Draft, identity: Identity, sent: SentIdentifier) -> bool:
     """Whether this identity holds the IPP as one in force."""
-    return any(draft.known.is_same(each, sent.identifier, draft.occasion.sender) for each in identity.ipps)
+    known, sender = draft.known, draft.occasion.sender
+    return any(known.is_same(each, sent.identifier, sender) for each in identity.ipps)
 
 
 def say_absorbed(link: MergeLink, at: Location) -> Finding:

@@ -3,17 +3,18 @@
 Completeness of the traits is judged here and nowhere else.
 """
 
-import calendar
+import datetime
 import re
 import unicodedata
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 from typing import Final, Literal, assert_never
 
 from pam_receiver.finding import Finding, Location
 from pam_receiver.identity import rules
-from pam_receiver.identity.birth_place import UNKNOWN_PLACE, PlaceStanding, find_place
+from pam_receiver.identity.birth_place import UNKNOWN_PLACE, PlaceStanding, find_place, is_listed
 from pam_receiver.identity.identifiers import Ins, InsNature
 
 
@@ -74,7 +75,10 @@ class StrictTraits:
 
     def follow(self, said: "StrictTraits") -> "StrictTraits":
         """Return these traits after a message: what it says replaces, what it erases goes, the rest stays."""
-        pairs = zip(self.values, said.values, strict=True)
+        news = said.values
+        if all(news):
+            return said  # nearly always so: it says all
+        pairs = zip(self.values, news, strict=True)
         return StrictTraits(*[mine if new is None else new or None for mine, new in pairs])
 
     def changed_by(self, said: "StrictTraits") -> tuple[Trait, ...]:
@@ -131,16 +135,18 @@ def words_for(trait: Trait) -> dict[str, str]:
     return {"trait_fr": french, "trait_en": english, "place": _USUAL_PLACES[trait]}
 
 
-_DAY: Final = re.compile(r"(\d{4})-(\d{2})-(\d{2})")
+_DAY: Final = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 
 
 def is_complete_date(date: str) -> bool:
     """Whether ``date`` is a whole and real calendar day, ``YYYY-MM-DD``."""
-    match = _DAY.fullmatch(date)
-    if match is None:
+    if not _DAY.fullmatch(date):
         return False
-    year, month, day = map(int, match.groups())
-    return year > 0 and 1 <= month <= 12 and 1 <= day <= calendar.monthrange(year, month)[1]
+    try:
+        datetime.date.fromisoformat(date)
+    except ValueError:
+        return False
+    return True
 
 
 def missing_traits(said: StrictTraits) -> tuple[Trait, ...]:
@@ -151,11 +157,15 @@ def missing_traits(said: StrictTraits) -> tuple[Trait, ...]:
 
     Spec: IHE PAM FR 2.11.2 §6.6.2, §6.6.4, §6.6.5, §6.6.6.
     """
+    has_day = bool(said.birth_date) and is_complete_date(said.birth_date or "")
+    has_sex = said.sex in _SEXES
+    if said.birth_family_name and said.first_birth_given_name and has_day and has_sex and said.birth_place_code:
+        return ()
     usable: dict[Trait, object] = {  # as §N.6 and §N.10 of the Constraints on HL7 data types 1.8.2 say too
         Trait.BIRTH_FAMILY_NAME: said.birth_family_name,
         Trait.FIRST_BIRTH_GIVEN_NAME: said.first_birth_given_name,
-        Trait.BIRTH_DATE: said.birth_date and is_complete_date(said.birth_date),
-        Trait.SEX: said.sex in _SEXES,
+        Trait.BIRTH_DATE: has_day,
+        Trait.SEX: has_sex,
         Trait.BIRTH_PLACE_CODE: said.birth_place_code,
     }
     return tuple([trait for trait, value in usable.items() if not value])
@@ -180,7 +190,7 @@ def check_birth_place(said: StrictTraits, places: Mapping[Trait, Location]) -> t
     Spec: IHE France, Constraints on HL7 data types 1.8.2 §N.6.
     """
     code = said.birth_place_code
-    if not code or code == UNKNOWN_PLACE:
+    if not code or code == UNKNOWN_PLACE or is_listed(code):
         return ()
     match find_place(code).standing:
         case PlaceStanding.CURRENT | PlaceStanding.FORMER:
@@ -203,8 +213,7 @@ def check_qualified_form(said: StrictTraits, places: Mapping[Trait, Location]) -
     for trait, form in _NAME_FORMS.items():
         value = said.get(trait)
         if value and not form.fullmatch(value):
-            french, english = _WORDS_AT_BEGINNING[trait]
-            findings.append(rules.NAME_CHARSET.at(places.get(trait), trait_fr=french, trait_en=english))
+            findings.append(_say_charset(trait, places.get(trait)))
     first, names = said.first_birth_given_name, said.birth_given_names
     if first and names and not is_head_of(first, names):
         findings.append(rules.FIRST_NAME_NOT_HEAD.at(places.get(Trait.FIRST_BIRTH_GIVEN_NAME)))
@@ -215,6 +224,12 @@ def check_qualified_form(said: StrictTraits, places: Mapping[Trait, Location]) -
     return tuple(findings)
 
 
+@lru_cache(maxsize=256)
+def _say_charset(trait: Trait, at: Location | None) -> Finding:
+    french, english = _WORDS_AT_BEGINNING[trait]
+    return rules.NAME_CHARSET.at(at, trait_fr=french, trait_en=english)
+
+
 def is_head_of(first: str, names: str) -> bool:
     """Whether the list ``names`` begins with the whole given name ``first``; hyphen and space are equal."""
     if first.isalpha() and (names == first or names.startswith(f"{first} ")):
@@ -223,7 +238,10 @@ def is_head_of(first: str, names: str) -> bool:
     return whole == head or whole.startswith(head + " ")
 
 
-def find_disagreements(ins: Ins, traits: StrictTraits) -> tuple[Literal["sex", "date", "place"], ...]:
+Disagreement = Literal["sex", "date", "place"]
+
+
+def find_disagreements(ins: Ins, traits: StrictTraits) -> tuple[Disagreement, ...]:
     """Return what of the traits a NIR does not agree with. For information only: a changed civil status, old
     department codes, births before an independence and the samples of the ANS all break it.
 
@@ -232,7 +250,7 @@ def find_disagreements(ins: Ins, traits: StrictTraits) -> tuple[Literal["sex", "
     if ins.nature is InsNature.NIA:
         return ()
     number = ins.matricule
-    found: list[Literal["sex", "date", "place"]] = []
+    found: list[Disagreement] = []
     if traits.sex in ("M", "F") and number[0] in "12" and (number[0] == "1") != (traits.sex == "M"):
         found.append("sex")
     if traits.birth_date and not _agrees_with_date(number[1:3], number[3:5], traits.birth_date):

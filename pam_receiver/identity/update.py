@@ -75,13 +75,21 @@ def follow(draft: Draft, before: Identity | None, person: Person, kind: UpdateKi
     held = before or draft.new_identity()
     admitted = _admit(draft, held, person)
     status, taken = _judge(draft, held, person, admitted, kind)
-    if taken.ins is not None:
-        after = _take_ins(draft, held, taken, kind)
-    else:
+    if taken.ins is None:
         names_ins = admitted.ins is not None or kind is UpdateKind.CHANGE
         after = _without_new_ins(draft, held, person, status, names_ins=names_ins)
-    after = replace(
-        after,
+    elif before is None and not taken.superseded:
+        after = held  # nothing gives way to it
+    else:
+        after = _take_ins(draft, held, taken, kind)
+    after = Identity(  # not replace: every message makes one
+        id=held.id,
+        merged_into=held.merged_into,
+        version=held.version,
+        dated_at=held.dated_at,
+        status=after.status if taken.ins is None else IdentityStatus.QUALIFIEE,
+        ins=taken.ins or after.ins,
+        ended_ins=after.ended_ins,
         traits=held.traits.follow(_with_list(draft, held.traits, person, is_qualified=taken.ins is not None)),
         used_family_name=_said(person.used_family_name, held.used_family_name),
         used_given_name=_said(person.used_given_name, held.used_given_name),
@@ -89,7 +97,8 @@ def follow(draft: Draft, before: Identity | None, person: Person, kind: UpdateKi
         reliability_codes=follow_codes(held, person, kind),
         active=follow_activity(draft, held, person, kind),
     )
-    after = restrain(draft, held, after, person)
+    if draft.is_stale(held):
+        after = restrain(draft, held, after, person)
     draft.add(*check_birth_place(person.traits, person.places))
     if taken.ins is not None:
         draft.add(*check_qualified_form(person.traits, person.places))
@@ -111,7 +120,8 @@ def follow_codes(held: Identity, person: Person, kind: UpdateKind) -> tuple[str,
     """
     said = person.reliability.codes
     if said:
-        return said if set(said) != set(held.reliability_codes) else held.reliability_codes
+        is_same = said == held.reliability_codes or set(said) == set(held.reliability_codes)
+        return held.reliability_codes if is_same else said
     ended = DEACTIVATING if kind in _DEMOGRAPHIC else ()
     return tuple(code for code in held.reliability_codes if code not in ended)
 
@@ -192,9 +202,12 @@ def _has_traits(draft: Draft, held: Identity, person: Person, admitted: Admitted
 
     A movement of a qualified identity, naming the INS held, may leave out traits that are held.
     """
+    missing = missing_traits(person.traits)
+    if not missing:
+        return True
     is_movement_of_qualified = kind in _MOVEMENTS and held.ins == admitted.ins
     lacking = []
-    for trait in missing_traits(person.traits):
+    for trait in missing:
         if is_movement_of_qualified and person.traits.get(trait) is None and held.traits.get(trait):
             draft.add(rules.TRAIT_HELD.at(person.places.get(trait), **words_for(trait)))
         else:
@@ -289,32 +302,35 @@ def _follow_identifiers(draft: Draft, identity: Identity, person: Person) -> tup
     save an IPP, which changes by A47 and A40 only. An IPP belongs to one identity for ever: that of an inactive or
     absorbed one, named beside, stays there.
     """
+    known, sender = draft.known, draft.occasion.sender
     after = list(identity.identifiers)
     places: dict[tuple[str, str], list[int]] = {}  # by type and value: PID-3 may repeat thousands of times
     for position, each in enumerate(after):
         places.setdefault((each.type, each.value), []).append(position)
+    is_merged = False
     for sent in person.identifiers:
-        if sent.identifier.type == PI:
-            holder = draft.known.find_by_ipp(sent.identifier, draft.occasion.sender)
+        said = sent.identifier
+        if said.type == PI:
+            holder = known.find_by_ipp(said, sender)
             if holder is not None and holder.id != identity.id:
                 draft.add(rules.IPP_OF_ANOTHER.at(sent.at))
                 continue
-        same = places.setdefault((sent.identifier.type, sent.identifier.value), [])
-        index = _index_of(draft, after, same, sent.identifier)
-        if index is None:
-            same.append(len(after))
-            after.append(draft.known.resolve(sent.identifier, draft.occasion.sender))
+        same = places.setdefault((said.type, said.value), [])
+        for index in same:
+            held = after[index]
+            if known.is_same(held, said, sender):
+                after[index] = merged = merge_authority(held, said)
+                is_merged = is_merged or merged is not held
+                break
         else:
-            after[index] = merge_authority(after[index], sent.identifier)
+            same.append(len(after))
+            after.append(known.resolve(said, sender))
+    if not is_merged and not person.erased:
+        return tuple(after)  # nearly always so: none has become the copy of another
     if not person.erased:
         return distinct(after)
     ended = {(type_, authority.key) for type_, authority in person.erased if type_ != PI}
     return distinct(replace(each, active=False) if (each.type, each.authority.key) in ended else each for each in after)
-
-
-def _index_of(draft: Draft, held: list[PatientIdentifier], among: list[int], sent: PatientIdentifier) -> int | None:
-    sender = draft.occasion.sender
-    return next((index for index in among if draft.known.is_same(held[index], sent, sender)), None)
 
 
 def merge_authority(held: PatientIdentifier, sent: PatientIdentifier) -> PatientIdentifier:
@@ -327,7 +343,10 @@ def merge_authority(held: PatientIdentifier, sent: PatientIdentifier) -> Patient
         authority = sent.authority
     elif not authority.namespace_id and sent.authority.namespace_id:
         authority = replace(authority, namespace_id=sent.authority.namespace_id)
-    return replace(held, authority=authority, active=held.active or held.type != PI)
+    is_active = held.active or held.type != PI
+    if authority is held.authority and is_active == held.active:
+        return held
+    return replace(held, authority=authority, active=is_active)
 
 
 def follow_activity(draft: Draft, held: Identity, person: Person, kind: UpdateKind) -> bool:
@@ -335,13 +354,13 @@ def follow_activity(draft: Draft, held: Identity, person: Person, kind: UpdateKi
 
     Spec: IHE PAM FR 2.11.2 §6.6.15.
     """
-    reliability = person.reliability
-    if reliability.deactivates:
+    reliability, deactivates = person.reliability, person.reliability.deactivates
+    if deactivates:
         _alert_once(draft, held, rules.DEACTIVATED.at(reliability.at), is_news=held.active)
     if DUPLICATE in reliability.codes:
         is_news = DUPLICATE not in held.reliability_codes
         _alert_once(draft, held, rules.DUPLICATE_RECORD.at(reliability.at), is_news=is_news)
-    if reliability.deactivates:
+    if deactivates:
         return False
     if not held.active:
         returns = kind in _DEMOGRAPHIC

@@ -1,12 +1,15 @@
 """The working copy of one decision, and the differences that a version tells."""
 
 from dataclasses import replace
+from uuid import UUID, uuid5
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from people import ANNE, AT, NEW_NIR, NIA, NIR, House, ipp
 
 from pam_receiver.identity import rules
-from pam_receiver.identity.draft import Draft, find_differences
+from pam_receiver.identity.draft import Draft, find_differences, name_uuid
 from pam_receiver.identity.identifiers import Ins
 from pam_receiver.identity.ins import end_ins, replace_ins
 from pam_receiver.identity.known import Known
@@ -87,6 +90,11 @@ class TestVersions:
         ids = [there.new_identity().id, there.new_identity().id]
         assert ids == [back.new_identity().id, back.new_identity().id]
         assert len(set(ids)) == 2
+
+    @given(st.uuids(), st.text(max_size=8))
+    def test_ids_are_names_in_the_space_of_the_message(self, message_id: UUID, name: str) -> None:
+        """RFC 9562 §5.5, version 5."""
+        assert name_uuid(str(message_id), name) == str(uuid5(message_id, name))
 
     def test_steps_do_not_reach_what_is_known(self) -> None:
         known = Known([HELD])
