@@ -2,11 +2,12 @@
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
 from stdnum.fr import nir
+
+from pam_receiver.values import value
 
 PI: Final = "PI"  # the IPP, HL7 v2.5 table 0203
 INS: Final = "INS"  # CX-5 of an INS, IHE France, Constraints on HL7 data types 1.8.2 §N.1
@@ -15,7 +16,7 @@ MAX_IDENTIFIER_LENGTH: Final = 250  # characters of each part; the annex gives C
 MAX_IDENTIFIER_BYTES: Final = 500  # of each part in UTF-8: value and authority together fill one index entry
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class AssigningAuthority:
     """Who gave an identifier: an HD. Each part is ``""`` when not sent.
 
@@ -48,7 +49,7 @@ class AssigningAuthority:
         return bool(name) and name in (self.universal_id, self.namespace_id)
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class PatientIdentifier:
     """One identifier of a patient other than the INS in force: value (CX-1), type (CX-5), authority (CX-4)."""
 
@@ -94,7 +95,7 @@ _MATRICULE: Final = re.compile(r"[0-9]{5}(?:[0-9]{2}|2[AB])[0-9]{8}")
 _WITHOUT_KEY: Final = re.compile(r"[0-9]{5}(?:[0-9]{2}|2[AB])[0-9]{6}")
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Ins:
     """A national health identity: matricule (15 characters: 13 and a key of 2) and OID, one of ``INS_OIDS``."""
 

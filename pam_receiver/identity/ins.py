@@ -1,7 +1,7 @@
 """Which INS of a message is admitted, and what happens to the one held when it is replaced or ends."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from functools import lru_cache
 from typing import Final
@@ -20,6 +20,7 @@ from pam_receiver.identity.identifiers import (
 from pam_receiver.identity.model import EndedIns, EndReason, Identity, Interval, Policy, SentIns
 from pam_receiver.identity.status import IdentityStatus
 from pam_receiver.identity.traits import Disagreement, StrictTraits, find_disagreements
+from pam_receiver.values import value
 
 _PREFERENCE: Final = (  # IHE PAM FR 2.11.2 §4.4.1: of NIR and NIA, the NIR
     "1.2.250.1.213.1.4.8",
@@ -27,6 +28,7 @@ _PREFERENCE: Final = (  # IHE PAM FR 2.11.2 §4.4.1: of NIR and NIA, the NIR
     "1.2.250.1.213.1.4.11",
     "1.2.250.1.213.1.4.9",
 )
+
 _DISAGREEMENTS: Final[dict[Disagreement, tuple[str, str]]] = {
     "sex": ("le sexe", "sex"),
     "date": ("la date de naissance", "birth date"),
@@ -34,7 +36,7 @@ _DISAGREEMENTS: Final[dict[Disagreement, tuple[str, str]]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Admitted:
     """The INS that a message names, if it can be taken at all; ``superseded``: the NIA that stands beside a NIR."""
 

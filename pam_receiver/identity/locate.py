@@ -1,14 +1,13 @@
 """Which identity a PID-3 names: found by its IPPs and by nothing else."""
 
-from dataclasses import dataclass
-
 from pam_receiver.finding import Finding, Location
 from pam_receiver.identity import rules
 from pam_receiver.identity.draft import Draft
 from pam_receiver.identity.model import Identity, MergeLink, Person, SentIdentifier
+from pam_receiver.values import value
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Located:
     """The identity that the IPPs name (``None``: all unknown), and the IPP that named it."""
 

@@ -10,6 +10,7 @@ from pam_receiver.finding import Finding, Location
 from pam_receiver.identity.identifiers import INS, PI, AssigningAuthority, Ins, PatientIdentifier
 from pam_receiver.identity.status import Attribute, IdentityStatus, Reliability, attributes_of
 from pam_receiver.identity.traits import NO_TRAITS, StrictTraits, Trait
+from pam_receiver.values import value
 
 _LEEWAY: Final = timedelta(days=1)  # by which a source's date may lie ahead
 
@@ -33,7 +34,7 @@ class EndedIns:
     reason: EndReason
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Identity:
     """An identity as held. ``merged_into`` is the id of the identity that absorbed it, itself perhaps absorbed.
 
@@ -101,7 +102,7 @@ class MergeLink:
 # --------------------------------------------------------------------------------------------- what a message says
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class SentIdentifier:
     """An identifier other than an INS, and where it stands in the message."""
 
@@ -109,7 +110,7 @@ class SentIdentifier:
     at: Location
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class SentIns:
     """A repetition that is an INS by its type and OID. ``matricule`` as sent, ``""`` when it is erased (``""``)."""
 
@@ -118,7 +119,7 @@ class SentIns:
     at: Location
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Interval:
     """When something happened, as precisely as it was said: between ``earliest`` and ``latest`` (UTC)."""
 
@@ -127,7 +128,7 @@ class Interval:
     place: Location | None = field(default=None, compare=False)  # where the message says so
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Person:
     """What one PID says of one person.
 
@@ -168,7 +169,7 @@ class UpdateKind(Enum):
     CHANGE = "A47"
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Update:
     """A28, A31 and the movements of ITI-31."""
 
@@ -212,7 +213,7 @@ class ChangeIdentifier:
 Event = Update | Delete | Merge | ChangeIdentifier
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Occasion:
     """The message that an event came by. ``at``: when we received it (UTC). ``control_id`` is safe to show.
 
@@ -258,7 +259,7 @@ class Policy:
 # ------------------------------------------------------------------------------------------------ what is decided
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Difference:
     """One thing that changed in an identity. ``before`` and ``after`` are JSON values; ``reason`` only for an INS."""
 
@@ -268,7 +269,7 @@ class Difference:
     reason: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Change:
     """One identity, before (``None``: created) and after a message, and what changed."""
 
@@ -277,7 +278,7 @@ class Change:
     differences: tuple[Difference, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Alert:
     """Something that a person should look at, about one identity."""
 
@@ -285,7 +286,7 @@ class Alert:
     finding: Finding
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Decision:
     """What one event comes to. With an E finding nothing changes (alerts are kept all the same).
 
@@ -303,7 +304,7 @@ class Decision:
         return any(finding.is_error for finding in self.findings)
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class SeenAuthority:
     """A sender (MSH-3, MSH-4) has named ``authority``, which has HD-1, alone or with HD-2."""
 

@@ -5,13 +5,13 @@ the INS beside it), so the two are two types on purpose.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from enum import IntEnum, StrEnum
 from types import MappingProxyType
 from typing import Final
 
 from pam_receiver.finding import Finding, Location
 from pam_receiver.identity import rules
+from pam_receiver.values import value
 
 
 class IdentityStatus(StrEnum):
@@ -58,7 +58,7 @@ DEACTIVATING: Final = frozenset({"DESA", "INVA"})  # table 0445: deactivated, in
 DUPLICATE: Final = "DOUB"  # table 0445: duplicate or slave record
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Reliability:
     """What the repetitions of PID-32 say: ``codes`` as sent, the status among them, the attributes among them."""
 
@@ -122,7 +122,7 @@ DEDUCTIONS: Final = MappingProxyType(
 )
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Deduction:
     """What is kept: ``status`` (``None``: the one held, else provisoire) and whether the INS beside it is taken."""
 

@@ -7,7 +7,6 @@ import datetime
 import re
 import unicodedata
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
 from typing import Final, Literal, assert_never
@@ -16,6 +15,7 @@ from pam_receiver.finding import Finding, Location
 from pam_receiver.identity import rules
 from pam_receiver.identity.birth_place import UNKNOWN_PLACE, PlaceStanding, find_place, is_listed
 from pam_receiver.identity.identifiers import Ins, InsNature
+from pam_receiver.values import value
 
 
 class Trait(StrEnum):
@@ -32,7 +32,7 @@ class Trait(StrEnum):
 TRAIT_NAMES: Final = tuple(trait.value for trait in Trait)  # the fields of StrictTraits, keys of JSON, columns
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class StrictTraits:
     """The five strict traits, as sent.
 
