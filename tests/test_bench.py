@@ -271,14 +271,6 @@ class TestProfile:
         assert place.partition(":")[2] in done.stderr
 
 
-def test_check_is_shown_beside_its_limit() -> None:
-    shown = run_bench("--messages", "20", "--rounds", "2", script="check.py")
-    assert re.search(r"^check_message, clean +\d+\.\d +\d+\.\d +0\.0$", shown, re.MULTILINE)
-    assert re.search(r"^check_message, a handful of breaches +\d+\.\d +\d+\.\d +5\.0$", shown, re.MULTILINE)
-    assert re.search(r"^hl7apy parse and validate +\d+\.\d +\d+\.\d$", shown, re.MULTILINE)
-    assert re.search(r"^limit for a clean message: 12 × str\.split; here \d+\.\d, (within|ABOVE)$", shown, re.MULTILINE)
-
-
 def test_start_is_shown_beside_its_limits() -> None:
     shown = run_bench("--runs", "1", script="start.py", within_s=240)  # six starts, twice
     assert re.search(r"^python -c 'import sqlalchemy' +\d+ +\d+ +1\.00$", shown, re.MULTILINE)
