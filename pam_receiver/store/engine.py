@@ -24,6 +24,7 @@ _BEGIN: Final = "pam_receiver_begin"  # execution option: the statement that beg
 BEGUN: Final = "pam_receiver_begun"
 """Key of ``Connection.info``, while the driver itself was asked to begin a transaction on SQLite."""
 
+_MOST_WAL_PAGES: Final = 10_000  # of the log of SQLite, after which a commit brings it into the database itself
 _POSTGRES_DRIVERS: Final = frozenset({"postgresql", "postgres", "postgresql+psycopg"})
 _SQLITE_DRIVERS: Final = frozenset({"sqlite", "sqlite+pysqlite"})
 # A struct flock: the right to write the one byte at 2**62, which no SQLite file reaches and SQLite never locks.
@@ -137,7 +138,8 @@ def _open_sqlite(path: Path, *, read_only: bool, lock_timeout_s: float) -> Engin
     )
     pragmas = ["foreign_keys=ON", "synchronous=FULL"]
     # secure_delete: what is erased, replaced or moved leaves no byte behind in the pages
-    pragmas += ["query_only=ON"] if read_only else ["journal_mode=WAL", "secure_delete=ON"]
+    writing = ["journal_mode=WAL", "secure_delete=ON", f"wal_autocheckpoint={_MOST_WAL_PAGES}"]
+    pragmas += ["query_only=ON"] if read_only else writing
     begin = "BEGIN" if read_only else "BEGIN IMMEDIATE"
 
     @event.listens_for(engine, "connect")

@@ -1,6 +1,5 @@
 """Between the values of the domain and the rows and JSON values that the store keeps of them."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from datetime import datetime
@@ -8,6 +7,7 @@ from functools import lru_cache
 from hashlib import sha256
 from typing import Any, Final
 
+import orjson
 from sqlalchemy import Row
 
 from pam_receiver.finding import ErrorCode, Finding, Location, Severity
@@ -31,7 +31,7 @@ class JsonText(str):
 
 def to_json_text(value: object) -> str:
     """Write a JSON value, for the driver."""
-    return value if isinstance(value, JsonText) else json.dumps(value)
+    return value if isinstance(value, JsonText) else orjson.dumps(value).decode()
 
 
 _PLACE: Final = tuple(each.name for each in fields(Location))

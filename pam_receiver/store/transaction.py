@@ -14,6 +14,7 @@ from pam_receiver.identity.known import Known
 from pam_receiver.identity.model import Alert, Change, Identity, MergeLink, SeenAuthority
 from pam_receiver.store import tokens
 from pam_receiver.store.audit import AuditEvent, append
+from pam_receiver.store.checkpointer import Checkpointer
 from pam_receiver.store.engine import FileLock, Target, check_revision, is_at_head, open_engine, read_url, reading
 from pam_receiver.store.errors import StoreConflict, StoreError, translated
 from pam_receiver.store.prepared import cursor_of, fetch, fetch_all, prepared_write
@@ -137,8 +138,10 @@ class Store:
         Raises:
             StoreUnavailable: another daemon has it.
         """
-        if self._target.is_sqlite and self._lock is None:
+        path = self._target.path
+        if path is not None and self._lock is None:
             self._lock = FileLock(self._target)
+            self._writer.checkpointer = Checkpointer(path)
 
     @property
     def is_file(self) -> bool:
@@ -293,6 +296,7 @@ class Transaction:
         self._writer = writer
         self._reads = reads_of(connection)
         self._kind = connection.dialect.name
+        self._size = 0  # bytes of messages and answers
         self._known_said: frozenset[str] = connection.info.get(_SAID_KEY, frozenset())  # sentences that it has
         self._said: frozenset[str] = frozenset()  # and those of this transaction
         self._updates: tuple[Any, int] | None = None  # the cursor of the update of identities, and how many there are
@@ -319,7 +323,7 @@ class Transaction:
             StoreError: as :meth:`Store.begin` says.
         """
         with translated(self._database):
-            self._writer.commit()
+            self._writer.commit(self._size)
         kept = self._connection.info  # of this connection, for as long as it lasts
         kept[_IN_FORCE] = self._in_force
         kept[_SAID_KEY] = self._known_said | self._said if len(self._known_said) < _MOST_SAID else self._said
@@ -395,6 +399,7 @@ class Transaction:
         self._insert(_SAID[self._kind], [each.values for key, each in sentences.items() if key not in self._known_said])
         self._said |= sentences.keys()
         self._insert(_MESSAGE, rows)
+        self._size = sum([len(record.raw) + len(record.ack) for record in messages])
         self._write_identities(changes)
         self._insert(_VERSION, [_version_values(message_id, change, at) for message_id, change in changes])
         self._insert(_MERGE, [merge_values(link) for link in merges])

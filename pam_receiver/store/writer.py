@@ -7,6 +7,7 @@ from typing import Any, Final
 import psycopg
 from sqlalchemy import Connection, Engine
 
+from pam_receiver.store.checkpointer import Checkpointer
 from pam_receiver.store.engine import BEGUN, Target, is_same_file
 
 _Driver = Any  # the connection of the driver: a DBAPI connection has no type
@@ -27,6 +28,7 @@ class Writer:
         self._patience_ms = max(1, int(lock_timeout_s * 1000))
         self._waits_ms: int | None = None  # what SQLite was told
         self._connection: Connection | None = None
+        self.checkpointer: Checkpointer | None = None
         self._pipelined = ExitStack()
         self._pipeline: psycopg.Pipeline | None = None
 
@@ -54,8 +56,8 @@ class Writer:
         if self._pipeline is not None:
             self._pipeline.sync()
 
-    def commit(self) -> None:
-        """Commit; on any thread."""
+    def commit(self, size: int = 0) -> None:
+        """Commit, on any thread; ``size``: roughly how many bytes."""
         connection = self._connection
         assert connection is not None
         try:
@@ -68,6 +70,8 @@ class Writer:
             self._fail(error)
             raise
         connection.info.pop(BEGUN, None)
+        if self.checkpointer is not None:
+            self.checkpointer.count(size)
 
     def roll_back(self, error: BaseException | None = None) -> None:
         """Take the transaction back, after ``error``; whatever state the connection is in."""
@@ -75,8 +79,10 @@ class Writer:
 
     def close(self) -> None:
         """Give the connection back."""
-        if self._connection is not None:
-            self._let_go()
+        if self.checkpointer is not None:
+            self.checkpointer.close()
+            self.checkpointer = None
+        self._let_go()
 
     def _connect(self) -> Connection:
         self._waits_ms = None
