@@ -315,8 +315,9 @@ class Receiver:
             return self._answer(read, understood.code or AckCode.AE, findings)
         occasion = understood.occasion(read.message_id, read.incoming.received_at)
         decision = decide(event, known, occasion, understood.source.policy)
-        findings = profile.graded(join(profile, (*reused, *findings), decision.findings))
-        findings = tell_raised(findings, (*reused, *decision.findings))
+        if reused or decision.findings:
+            findings = profile.graded(join(profile, (*reused, *findings), decision.findings))
+            findings = tell_raised(findings, (*reused, *decision.findings))
         if any(finding.is_error for finding in findings):
             # Refused by an overlay alone, nothing of the decision is kept: its alerts speak of what would have been.
             kept = decision if decision.is_refused else NOTHING

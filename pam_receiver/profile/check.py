@@ -33,6 +33,8 @@ from pam_receiver.profile.model import (
 from pam_receiver.profile.quick import lacks
 
 MOST_FINDINGS: Final = 1000  # of one message: 1 MiB can hold some 400 000 faults, and whoever repairs it needs fewer
+_LONGEST_REMEMBERED: Final = 80  # signs of a field
+_MOST_REMEMBERED: Final = 512  # fields of one segment of one event
 _MOST_SEQUENCES: Final = 1024  # of segment names remembered for an event, then all are forgotten
 
 Segments = dict[str, list[Segment]]
@@ -187,9 +189,26 @@ class _Check:
                 if number in asked.required and not _is_valued(segment, raw):
                     self._tell(asked.fields[number].rule, Breach.REQUIRED, segment.location(number))
                 elif raw:
-                    self._check_field(segment, raw, asked.fields[number], number)
+                    self._recall_field(segment, raw, asked, number)
         if len(cells) > asked.most + 1 and asked.fields:
             self._check_beyond(segment, asked.most)
+
+    def _recall_field(self, segment: Segment, raw: str, asked: SegmentPlan, number: int) -> None:
+        """Judge a field, or say again what was said of the same one."""
+        plan = asked.fields[number]
+        if len(raw) > _LONGEST_REMEMBERED or not (self._is_usual and plan.is_self_contained):
+            self._check_field(segment, raw, plan, number)
+            return
+        key = (number, raw, segment.sequence, segment.encoding)
+        told = asked.told.get(key)
+        if told is None:
+            before = len(self._findings)
+            self._check_field(segment, raw, plan, number)
+            if len(asked.told) >= _MOST_REMEMBERED:
+                asked.told.clear()
+            asked.told[key] = tuple(self._findings[before:])
+        else:
+            self._findings += told
 
     def _check_beyond(self, segment: Segment, most: int) -> None:
         """Say it when a value stands behind the last field of a segment; once is enough."""

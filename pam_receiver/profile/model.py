@@ -275,6 +275,16 @@ class ValuePlan:
             return quick.match_parts(self.rule, self.parts, depth=self.depth, known=self.known)
         return quick.match_simple(self.rule)
 
+    @cached_property
+    def is_self_contained(self) -> bool:
+        """Whether what is said of a field that is there follows from it alone, and from nothing beside it."""
+        return all(
+            condition.at.segment == each.rule.at.segment != self.rule.at.segment  # in the same data type
+            for part in self.parts
+            for each in part.walk()
+            for condition in each.rule.when
+        )
+
     @property
     def is_needed(self) -> bool:
         """Whether its being empty can break a line."""
@@ -291,7 +301,9 @@ class ValuePlan:
 class SegmentPlan:
     """What a segment is held to, field by field. ``required`` and ``conditional``: the fields of usage R, of C and CE.
 
-    ``most`` is the number of its last field. Not slotted: as :class:`ValuePlan`.
+    ``most`` is the number of its last field. ``told`` remembers what was found of a short value (of a field and a
+    segment by their numbers, read in a codec): a feed sends the same wrong codes and authorities all day. Not slotted:
+    as :class:`ValuePlan`.
     """
 
     name: str
@@ -299,6 +311,7 @@ class SegmentPlan:
     required: frozenset[int]
     conditional: tuple[FieldRule, ...]
     most: int
+    told: dict[tuple[int, str, int, str], tuple[Finding, ...]] = field(default_factory=dict, repr=False, compare=False)
 
     @cached_property
     def look(self) -> quick.Look:
