@@ -21,6 +21,7 @@ from pam_receiver.profile.check import MOST_FINDINGS, check_message
 from pam_receiver.profile.model import Profile
 from pam_receiver.shifts import tell_shifts_once
 from pam_receiver.sources import Source, Sources
+from pam_receiver.values import value
 
 CONTROL_ID_MISSING: Final = Rule(
     id="control-id-missing",
@@ -64,7 +65,7 @@ SOURCE_NOT_ALLOWED: Final = Rule(
 )
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Understood:
     """A message after the pure steps that need no store: parsed, checked, read. ``code``: it is refused already.
 

@@ -1,7 +1,6 @@
 """The birth place of PID-11, and the ways in which senders miss it."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Final
 
 from pam_receiver.adt import rules
@@ -11,6 +10,7 @@ from pam_receiver.finding import Finding, Location, Severity
 from pam_receiver.hl7.datatypes import XAD_COMPONENTS
 from pam_receiver.hl7.er7 import NULL, Repetition, Segment
 from pam_receiver.identity.birth_place import PlaceStanding, find_place
+from pam_receiver.values import value
 
 _CODE: Final = 9  # IHE France, Constraints on HL7 data types 1.8.2 §N.6: XAD-9 holds the COG
 _ODD_PLACES: Final = (4, 8)  # where senders write it instead (case 204)
@@ -18,7 +18,7 @@ _COUNTRY: Final = "99"  # how the COG of a country begins; no postal code does
 _LISTED: Final = frozenset({PlaceStanding.CURRENT, PlaceStanding.FORMER})
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class BirthPlace:
     """The COG that a PID says (``None``: nothing, ``""``: erase), where it stands or should have, what is odd there."""
 

@@ -1,6 +1,5 @@
 """read_event: a parsed message becomes an event of identity, with findings for what cannot be used."""
 
-from dataclasses import dataclass
 from datetime import tzinfo
 
 from pam_receiver.adt import rules
@@ -24,9 +23,10 @@ from pam_receiver.identity.model import (
     Update,
     UpdateKind,
 )
+from pam_receiver.values import value
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Reading:
     """What a message says. ``event`` is ``None`` when a finding of severity E forbids it; ``is_rejected``: by an AR.
 

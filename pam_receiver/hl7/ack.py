@@ -14,6 +14,7 @@ from pam_receiver.hl7.charset import find_codec, fold, is_table_name
 from pam_receiver.hl7.er7 import Segment, parse_message
 from pam_receiver.hl7.header import Header
 from pam_receiver.hl7.separators import CONTROL, STANDARD, Separators, escape, unescape
+from pam_receiver.values import value
 
 _MOST_ECHOED: Final = 199  # signs of one field of the sender's; HL7 v2.5 gives MSH-10 20
 _MOST_TEXT: Final = 250  # ERR-8, HL7 v2.5 §2.15.5
@@ -33,7 +34,7 @@ class AckCode(StrEnum):
     AR = "AR"
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Verdict:
     """What was decided about a message, and everything that is to be said of it."""
 

@@ -1,11 +1,11 @@
 """MSH: what a message says of itself, read from a whole message or from whatever of it can be read."""
 
-from dataclasses import dataclass
 from typing import Final
 
 from pam_receiver.hl7.charset import find_codec
 from pam_receiver.hl7.message import Message, Repetition, Segment
 from pam_receiver.hl7.separators import STANDARD, Separators, is_separator, read_separators, unescape
+from pam_receiver.values import value
 
 _BOM: Final = b"\xef\xbb\xbf"
 _BLANKS: Final = b" \t\r\n\x00"
@@ -13,11 +13,9 @@ _LONGEST: Final = 1 << 16  # bytes of a header worth reading when the message it
 _FRENCH_PROFILE: Final = "IHE_FRANCE"  # IHE PAM FR 2.11.2 §6.5, MSH-21: 2.11^IHE_FRANCE-2.11-PAM
 
 
-@dataclass(slots=True)
+@value
 class Header:
     """MSH, as sent: ``""`` stands for what is not there.
-
-    Not frozen, for one with so many fields takes long to make, and each message has one; to be treated as frozen.
 
     MSH-3 to 6, ``control_id`` and the ``…_field`` attributes are raw ER7 text of the whole field, to be echoed; the
     rest is unescaped. ``encoding`` is the Python codec that an answer should use.

@@ -6,6 +6,7 @@ from typing import Final
 
 from pam_receiver.finding import Finding, Location
 from pam_receiver.hl7.separators import STANDARD, UNSPLIT, Separators, unescape
+from pam_receiver.values import value
 
 NULL: Final = '""'  # HL7 v2.5 §2.5.3: "delete what you hold"
 
@@ -216,7 +217,7 @@ def _place(name: str, sequence: int, *numbers: int | None) -> Location:
     return Location(name, sequence, *numbers)
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Message:
     """A message: what was sent, what was read, and what is to be said of how it was written.
 
