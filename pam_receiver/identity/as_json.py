@@ -18,7 +18,7 @@ def identity_json(identity: Identity) -> Json:
         "attributes": [attribute.value for attribute in identity.attributes],
         "reliability_codes": list(identity.reliability_codes),
         "ins": ins_json(identity.ins),
-        "traits": {name: getattr(identity.traits, name) for name in TRAIT_NAMES},
+        "traits": dict(zip(TRAIT_NAMES, identity.traits.values, strict=True)),
         "used_family_name": identity.used_family_name,
         "used_given_name": identity.used_given_name,
         "identifiers": [identifier_json(each) for each in identity.identifiers],
@@ -47,5 +47,7 @@ def identifier_json(identifier: PatientIdentifier) -> Json:
 
 def difference_json(difference: Difference) -> Json:
     """Return ``{what, before, after}``, and ``reason`` when there is one."""
-    reason = {"reason": difference.reason} if difference.reason is not None else {}
-    return {"what": difference.what, "before": difference.before, "after": difference.after, **reason}
+    made: Json = {"what": difference.what, "before": difference.before, "after": difference.after}
+    if difference.reason is not None:
+        made["reason"] = difference.reason
+    return made

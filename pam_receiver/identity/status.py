@@ -103,8 +103,8 @@ def read_reliability(codes: Sequence[str], at: Location | None) -> tuple[Reliabi
 
 def attributes_of(codes: Sequence[str]) -> tuple[Attribute, ...]:
     """Return the attributes among ``codes``, in a fixed order."""
-    held = {ATTRIBUTES[code] for code in codes if code in ATTRIBUTES}
-    return tuple(attribute for attribute in Attribute if attribute in held)
+    held = [ATTRIBUTES[code] for code in codes if code in ATTRIBUTES]
+    return tuple([attribute for attribute in Attribute if attribute in held]) if held else ()
 
 
 DEDUCTIONS: Final = MappingProxyType(

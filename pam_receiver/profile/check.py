@@ -46,7 +46,7 @@ def check_message(message: Message, profile: Profile) -> tuple[Finding, ...]:
     Of a message that departs in more than :data:`MOST_FINDINGS` places the rest is not looked for. The event is that of
     MSH-9.2; of an event that the profile does not accept nothing is said.
     """
-    plan = profile.plans.get(message.segments[0].value(9, 2) or "")
+    plan = _find_plan(message, profile)
     return () if plan is None else _Check(message, plan, profile).run()
 
 
@@ -55,8 +55,16 @@ def check_segment(segment: Segment, message: Message, profile: Profile) -> tuple
 
     Its fields are judged, and every condition that asks something of a segment of its name.
     """
-    plan = profile.plans.get(message.segments[0].value(9, 2) or "")
+    plan = _find_plan(message, profile)
     return () if plan is None else _Check(message, plan, profile).run_on(segment)
+
+
+def _find_plan(message: Message, profile: Profile) -> EventPlan | None:
+    msh = message.segments[0]
+    plan = profile.plans.get((msh.raw(9) or "")[4:7])
+    if plan is not None and msh.raw(9) == plan.usual_type and message.separators == STANDARD:
+        return plan  # nearly always so
+    return profile.plans.get(msh.value(9, 2) or "")
 
 
 class _Check:
@@ -75,22 +83,26 @@ class _Check:
 
     def run(self) -> tuple[Finding, ...]:
         message, plan, segments = self._message, self._plan, self._segments
-        for segment in message.segments:
-            segments.setdefault(segment.name, []).append(segment)
-        msh, structure = message.segments[0], plan.event.structure
-        if msh.value(9, 3) != structure:
-            self._tell_generic(rules.ODD_STRUCTURE, msh.location(9, None, 3), structure=structure, event=self._event)
         names = tuple([segment.name for segment in message.segments])
+        for name, segment in zip(names, message.segments, strict=True):
+            if name in segments:
+                segments[name].append(segment)
+            else:
+                segments[name] = [segment]
+        msh, structure = message.segments[0], plan.event.structure
+        if not (self._is_usual and msh.raw(9) == plan.usual_type) and msh.value(9, 3) != structure:
+            self._tell_generic(rules.ODD_STRUCTURE, msh.location(9, None, 3), structure=structure, event=self._event)
         if (found := plan.sequences.get(names)) is None:
             found = self._check_sequence(names)
         self._findings += found
-        for name, found_there in segments.items():
-            if name not in plan.grammar.names:
-                self._check_stranger(found_there[0])
+        if not plan.grammar.names.issuperset(names):
+            for name, found_there in segments.items():
+                if name not in plan.grammar.names:
+                    self._check_stranger(found_there[0])
         for rule in plan.conditional:
             self._check_presence(rule)
-        for segment in message.segments:
-            asked = plan.fields.get(segment.name)
+        for name, segment in zip(names, message.segments, strict=True):
+            asked = plan.fields.get(name)
             if asked is not None and len(self._findings) <= MOST_FINDINGS:
                 self._check_fields(segment, asked)
         self._check_conditions()
@@ -183,6 +195,8 @@ class _Check:
     def _check_fields(self, segment: Segment, asked: SegmentPlan) -> None:
         cells = segment.cells
         doubtful = asked.look(cells) if self._is_usual else None
+        if doubtful == [] and len(cells) <= asked.most + 1:
+            return  # nearly always so
         for number in asked.fields if doubtful is None else doubtful:
             if len(self._findings) <= MOST_FINDINGS:
                 raw = cells[number] if number < len(cells) else ""

@@ -336,6 +336,11 @@ class EventPlan:
     sequences: dict[tuple[str, ...], tuple[Finding, ...]] = field(default_factory=dict, repr=False, compare=False)
 
     @cached_property
+    def usual_type(self) -> str:
+        """MSH-9 in full, in the usual separators."""
+        return f"ADT^{self.event.code}^{self.event.structure}"
+
+    @cached_property
     def doubt(self) -> quick.Doubt:
         """What names the condition rules, and the segments with conditional fields, that are to be looked at."""
         return quick.doubt(self)

@@ -8,11 +8,12 @@ knows the usual separators only.
 
 import re
 from collections.abc import Callable, Collection, Mapping
+from itertools import groupby
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from pam_receiver.hl7.message import Segment
-    from pam_receiver.profile.model import Condition, EventPlan, FieldRule, Place, ValuePlan
+    from pam_receiver.profile.model import Condition, ConditionRule, EventPlan, FieldRule, Place, ValuePlan
 
 Match = Callable[[str], object]
 Look = Callable[[list[str]], list[int] | None]
@@ -123,12 +124,14 @@ def doubt(plan: "EventPlan") -> Doubt:
         cells = _cells(name)
         lines += [
             f"    {cells} = s.get('{name}', ())",
-            f"    {cells} = {cells}[0].cells if len({cells}) == 1 else {cells} and None",
+            f"    if {cells}: {cells} = {cells}[0].cells if len({cells}) == 1 else None",
         ]
-    for index, rule in enumerate(plan.rules):
-        tests = [_tells_of(each, names, holds=False) for each in rule.when]
-        tests.append(_tells_of(rule.expect, names, holds=True))
-        lines.append(f"    if not ({' or '.join(tests)}): b.append({index})")
+    for asks, rules in groupby(enumerate(plan.rules), lambda each: _asks_for(each[1])):
+        lines.append(f"    if {_cells(asks)} != ():" if asks else "    if True:")
+        for index, rule in rules:
+            tests = [_tells_of(each, names, holds=False) for each in rule.when]
+            tests.append(_tells_of(rule.expect, names, holds=True))
+            lines.append(f"        if not ({' or '.join(tests)}): b.append({index})")
     for name, segment in plan.fields.items():
         if segment.conditional:
             tests = [_settled(rule, names) for rule in segment.conditional]
@@ -137,6 +140,12 @@ def doubt(plan: "EventPlan") -> Doubt:
     lines.append("    return b")
     found: Doubt = _make("find", lines, names)
     return found
+
+
+def _asks_for(rule: "ConditionRule") -> str | None:
+    """The segment without which a rule cannot be broken: one that a condition wants something of."""
+    wanting = [each.at.segment for each in rule.when if each.test in ("present", "is")]
+    return wanting[0] if wanting else None
 
 
 def _cells(segment: str) -> str:
@@ -190,7 +199,10 @@ def _component_that_is(condition: "Condition") -> re.Pattern[str]:
 
 def lacks(raw: str, marks: tuple[str, ...]) -> bool:
     """Whether no component of a field, in the usual separators, can be one of the codes that begin as ``marks``."""
-    return "\\" not in raw and "^ " not in raw and not any(mark in raw for mark in marks)
+    for mark in marks:
+        if mark in raw:
+            return False
+    return "\\" not in raw and "^ " not in raw
 
 
 def _make(name: str, lines: list[str], names: dict[str, object]) -> Any:  # Any: a function that was just written
