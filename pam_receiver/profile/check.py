@@ -33,8 +33,8 @@ from pam_receiver.profile.model import (
 from pam_receiver.profile.quick import lacks
 
 MOST_FINDINGS: Final = 1000  # of one message: 1 MiB can hold some 400 000 faults, and whoever repairs it needs fewer
-_LONGEST_REMEMBERED: Final = 80  # signs of a field
-_MOST_REMEMBERED: Final = 512  # fields of one segment of one event
+_MOST_JUDGED: Final = 256  # fields remembered for an event with what was found of them, then all are forgotten
+_LONGEST_JUDGED: Final = 250  # characters of such a field: so few hold few faults
 _MOST_SEQUENCES: Final = 1024  # of segment names remembered for an event, then all are forgotten
 
 Segments = dict[str, list[Segment]]
@@ -46,8 +46,8 @@ def check_message(message: Message, profile: Profile) -> tuple[Finding, ...]:
     Of a message that departs in more than :data:`MOST_FINDINGS` places the rest is not looked for. The event is that of
     MSH-9.2; of an event that the profile does not accept nothing is said.
     """
-    plan = _find_plan(message, profile)
-    return () if plan is None else _Check(message, plan, profile).run()
+    check = _begin(message, profile)
+    return () if check is None else check.run()
 
 
 def check_segment(segment: Segment, message: Message, profile: Profile) -> tuple[Finding, ...]:
@@ -55,29 +55,37 @@ def check_segment(segment: Segment, message: Message, profile: Profile) -> tuple
 
     Its fields are judged, and every condition that asks something of a segment of its name.
     """
-    plan = _find_plan(message, profile)
-    return () if plan is None else _Check(message, plan, profile).run_on(segment)
+    check = _begin(message, profile)
+    return () if check is None else check.run_on(segment)
 
 
-def _find_plan(message: Message, profile: Profile) -> EventPlan | None:
-    msh = message.segments[0]
-    plan = profile.plans.get((msh.raw(9) or "")[4:7])
-    if plan is not None and msh.raw(9) == plan.usual_type and message.separators == STANDARD:
-        return plan  # nearly always so
-    return profile.plans.get(msh.value(9, 2) or "")
+def _begin(message: Message, profile: Profile) -> "_Check | None":
+    msh, is_usual = message.segments[0], message.separators == STANDARD
+    sent = msh.raw(9) or ""
+    plan = profile.plans.get(sent[4:7])
+    if plan is not None and is_usual and sent == plan.usual_type:  # nearly always so
+        return _Check(message, plan, profile, is_usual=True, structure=plan.event.structure)
+    plan = profile.plans.get(msh.value(9, 2) or "")
+    if plan is None:
+        return None
+    return _Check(message, plan, profile, is_usual=is_usual, structure=msh.value(9, 3))
 
 
 class _Check:
     """The check of one message: lives as long as it, gathers its findings."""
 
-    __slots__ = ("_event", "_findings", "_is_usual", "_message", "_plan", "_profile", "_segments")
+    __slots__ = ("_event", "_findings", "_is_usual", "_message", "_plan", "_profile", "_segments", "_structure")
 
-    def __init__(self, message: Message, plan: EventPlan, profile: Profile) -> None:
+    def __init__(
+        self, message: Message, plan: EventPlan, profile: Profile, *, is_usual: bool, structure: str | None
+    ) -> None:
+        """``is_usual``: the separators are the usual ones. ``structure``: MSH-9.3."""
         self._message = message
         self._plan = plan
         self._profile = profile
         self._event = plan.event.code
-        self._is_usual = message.separators == STANDARD
+        self._is_usual = is_usual
+        self._structure = structure
         self._findings: list[Finding] = []
         self._segments: Segments = {}
 
@@ -90,21 +98,21 @@ class _Check:
             else:
                 segments[name] = [segment]
         msh, structure = message.segments[0], plan.event.structure
-        if not (self._is_usual and msh.raw(9) == plan.usual_type) and msh.value(9, 3) != structure:
+        if self._structure != structure:
             self._tell_generic(rules.ODD_STRUCTURE, msh.location(9, None, 3), structure=structure, event=self._event)
         if (found := plan.sequences.get(names)) is None:
             found = self._check_sequence(names)
         self._findings += found
         if not plan.grammar.names.issuperset(names):
-            for name, found_there in segments.items():
-                if name not in plan.grammar.names:
-                    self._check_stranger(found_there[0])
+            self._check_strangers()
         for rule in plan.conditional:
             self._check_presence(rule)
         for name, segment in zip(names, message.segments, strict=True):
             asked = plan.fields.get(name)
             if asked is not None and len(self._findings) <= MOST_FINDINGS:
-                self._check_fields(segment, asked)
+                doubtful = asked.look(segment.cells) if self._is_usual else None
+                if doubtful != [] or len(segment.cells) > asked.most + 1:
+                    self._check_fields(segment, asked, doubtful)
         self._check_conditions()
         if len(self._findings) > MOST_FINDINGS and self._profile.makes_errors:
             self._findings.append(rules.NOT_CHECKED_TO_THE_END.at(Location("MSH"), most=MOST_FINDINGS))
@@ -118,7 +126,7 @@ class _Check:
         for sent in self._message.segments:
             stands = segment if sent.index == segment.index else sent
             self._segments.setdefault(stands.name, []).append(stands)
-        self._check_fields(segment, asked)
+        self._check_fields(segment, asked, asked.look(segment.cells) if self._is_usual else None)
         for rule in self._plan.rules:
             if rule.expect.at.segment == segment.name:
                 self._check_condition(rule)
@@ -168,6 +176,11 @@ class _Check:
         self._plan.sequences[names] = found
         return found
 
+    def _check_strangers(self) -> None:
+        for name, segments in self._segments.items():
+            if name not in self._plan.grammar.names:
+                self._check_stranger(segments[0])
+
     def _check_stranger(self, segment: Segment) -> None:
         """A Z segment is a private matter of its sender; a line without a name was told of when it was read.
 
@@ -192,37 +205,18 @@ class _Check:
 
     # ---------------------------------------------------------------------------------------------- the fields
 
-    def _check_fields(self, segment: Segment, asked: SegmentPlan) -> None:
+    def _check_fields(self, segment: Segment, asked: SegmentPlan, doubtful: Sequence[int] | None) -> None:
+        """Judge the fields of a segment: those that are ``doubtful``, by number, or all of them (``None``)."""
         cells = segment.cells
-        doubtful = asked.look(cells) if self._is_usual else None
-        if doubtful == [] and len(cells) <= asked.most + 1:
-            return  # nearly always so
         for number in asked.fields if doubtful is None else doubtful:
             if len(self._findings) <= MOST_FINDINGS:
                 raw = cells[number] if number < len(cells) else ""
                 if number in asked.required and not _is_valued(segment, raw):
                     self._tell(asked.fields[number].rule, Breach.REQUIRED, segment.location(number))
                 elif raw:
-                    self._recall_field(segment, raw, asked, number)
+                    self._check_field_once(segment, raw, asked.fields[number], number)
         if len(cells) > asked.most + 1 and asked.fields:
             self._check_beyond(segment, asked.most)
-
-    def _recall_field(self, segment: Segment, raw: str, asked: SegmentPlan, number: int) -> None:
-        """Judge a field, or say again what was said of the same one."""
-        plan = asked.fields[number]
-        if len(raw) > _LONGEST_REMEMBERED or not (self._is_usual and plan.is_self_contained):
-            self._check_field(segment, raw, plan, number)
-            return
-        key = (number, raw, segment.sequence, segment.encoding)
-        told = asked.told.get(key)
-        if told is None:
-            before = len(self._findings)
-            self._check_field(segment, raw, plan, number)
-            if len(asked.told) >= _MOST_REMEMBERED:
-                asked.told.clear()
-            asked.told[key] = tuple(self._findings[before:])
-        else:
-            self._findings += told
 
     def _check_beyond(self, segment: Segment, most: int) -> None:
         """Say it when a value stands behind the last field of a segment; once is enough."""
@@ -231,6 +225,23 @@ class _Check:
                 at = segment.location(number)
                 self._tell_generic(rules.FIELD_BEYOND_SEGMENT, at, segment=segment.name, most=most)
                 return
+
+    def _check_field_once(self, segment: Segment, raw: str, plan: ValuePlan, number: int) -> None:
+        """Judge a field; one that says nothing of a patient only when it was not judged before at the same place."""
+        if not (self._is_usual and plan.is_remembered) or len(raw) > _LONGEST_JUDGED:
+            self._check_field(segment, raw, plan, number)
+            return
+        judged, key = self._plan.judged, (segment.name, segment.sequence, number, raw, segment.encoding)
+        found = judged.get(key)
+        if found is None:
+            before = len(self._findings)
+            self._check_field(segment, raw, plan, number)
+            if len(self._findings) <= MOST_FINDINGS:
+                if len(judged) >= _MOST_JUDGED:
+                    judged.clear()
+                judged[key] = tuple(self._findings[before:])
+        else:
+            self._findings += found
 
     def _check_field(self, segment: Segment, raw: str, plan: ValuePlan, number: int) -> None:
         rule = plan.rule

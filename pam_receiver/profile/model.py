@@ -276,14 +276,9 @@ class ValuePlan:
         return quick.match_simple(self.rule)
 
     @cached_property
-    def is_self_contained(self) -> bool:
-        """Whether what is said of a field that is there follows from it alone, and from nothing beside it."""
-        return all(
-            condition.at.segment == each.rule.at.segment != self.rule.at.segment  # in the same data type
-            for part in self.parts
-            for each in part.walk()
-            for condition in each.rule.when
-        )
+    def is_remembered(self) -> bool:
+        """Whether a value says nothing of a patient, and what it is held to lies in itself alone."""
+        return bool(self.parts) and quick.is_remembered(self.rule, self.parts)
 
     @property
     def is_needed(self) -> bool:
@@ -301,9 +296,7 @@ class ValuePlan:
 class SegmentPlan:
     """What a segment is held to, field by field. ``required`` and ``conditional``: the fields of usage R, of C and CE.
 
-    ``most`` is the number of its last field. ``told`` remembers what was found of a short value (of a field and a
-    segment by their numbers, read in a codec): a feed sends the same wrong codes and authorities all day. Not slotted:
-    as :class:`ValuePlan`.
+    ``most`` is the number of its last field. Not slotted: as :class:`ValuePlan`.
     """
 
     name: str
@@ -311,7 +304,6 @@ class SegmentPlan:
     required: frozenset[int]
     conditional: tuple[FieldRule, ...]
     most: int
-    told: dict[tuple[int, str, int, str], tuple[Finding, ...]] = field(default_factory=dict, repr=False, compare=False)
 
     @cached_property
     def look(self) -> quick.Look:
@@ -323,7 +315,8 @@ class SegmentPlan:
 class EventPlan:
     """Everything that a message of one event is held to.
 
-    ``sequences`` remembers what was found of a sequence of segment names: a feed sends the same few all day.
+    ``sequences`` remembers what was found of a sequence of segment names, ``judged`` of a field that says nothing of a
+    patient, by segment, its number, field, value and codec: a feed sends the same few all day.
     """
 
     event: EventRule
@@ -334,6 +327,9 @@ class EventPlan:
     fields: Mapping[str, SegmentPlan]
     rules: tuple[ConditionRule, ...]
     sequences: dict[tuple[str, ...], tuple[Finding, ...]] = field(default_factory=dict, repr=False, compare=False)
+    judged: dict[tuple[str, int, int, str, str], tuple[Finding, ...]] = field(
+        default_factory=dict, repr=False, compare=False
+    )
 
     @cached_property
     def usual_type(self) -> str:

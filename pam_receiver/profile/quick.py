@@ -20,6 +20,7 @@ Look = Callable[[list[str]], list[int] | None]
 Doubt = Callable[["Mapping[str, list[Segment]]"], list[int | str]]
 
 _SIGN: Final = r"[^^~&\\]"
+_NOT_PLAIN: Final = {1: "~&\\", 2: "^~\\"}  # what a value that is split into its parts may hold and a text may not
 _IS_VALUED: Final = re.compile(r'[^^~&\\ "]').search  # more than separators, blanks and the demand to erase
 _IS_TEXT: Final = re.compile(f"{_SIGN}+").fullmatch
 _MOST_KNOWN: Final = 512  # values of one place that are remembered as right
@@ -73,6 +74,7 @@ def match_parts(rule: "FieldRule", parts: "tuple[ValuePlan, ...]", *, depth: int
     lines = ["def one(v):", f"    c = v.split({'^' if depth == 1 else '&'!r})", "    n = len(c)"]
     least = max((index + 1 for index, part in enumerate(parts) if part.rule.usage == "R"), default=0)
     lines.append(f"    if n > {len(parts)} or n < {least}: return False")
+    lines.append(f"    plain = {' and '.join(f'{sign!r} not in v' for sign in _NOT_PLAIN[depth])}")
     lines += [f"    {line}" for index, part in enumerate(parts) for line in _guard(index, part.rule, names)]
     for index, part in enumerate(parts):
         lines.append(f"    t = c[{index}]")
@@ -220,8 +222,13 @@ def field(v):
     return True""".splitlines()
 
 
+def is_remembered(rule: "FieldRule", parts: "tuple[ValuePlan, ...]") -> bool:
+    """Whether values of a type with ``parts`` come again, say nothing of a patient, and are judged by themselves."""
+    return rule.type in _REMEMBERED and all(_stands_alone(part, rule.type) for part in parts)
+
+
 def _passed(rule: "FieldRule", parts: "tuple[ValuePlan, ...]") -> str:
-    if rule.type not in _REMEMBERED or not all(_stands_alone(part, rule.type) for part in parts):
+    if not is_remembered(rule, parts):
         return "True"
     return f"len(KNOWN) > {_MOST_KNOWN} or not IS_VALUED(v) or KNOWN.add(v) is None"  # a known value fills its place
 
@@ -235,7 +242,7 @@ def _stands_alone(part: "ValuePlan", data_type: str) -> bool:
 def _fault(index: int, part: "ValuePlan", names: dict[str, object]) -> str:
     """An expression that is false only when part ``t`` is surely right where it stands."""
     is_needed = part.rule.usage == "R"
-    right = _right(index, part, names, is_needed=is_needed)
+    right = _right(index, part, names, is_needed=is_needed, is_part=True)
     if is_needed:
         return f"not ({right})"
     if part.rule.usage == "CE":  # the guard has seen to it that it may be there
@@ -243,8 +250,11 @@ def _fault(index: int, part: "ValuePlan", names: dict[str, object]) -> str:
     return f"t and not ({right})"
 
 
-def _right(index: int, part: "ValuePlan", names: dict[str, object], *, is_needed: bool) -> str:
-    """An expression that is true only when what stands in ``t`` is surely right, and is there when it is needed."""
+def _right(index: int, part: "ValuePlan", names: dict[str, object], *, is_needed: bool, is_part: bool = False) -> str:
+    """An expression that is true only when what stands in ``t`` is surely right, and is there when it is needed.
+
+    ``is_part``: ``plain`` tells whether a value of which ``t`` is a part holds no sign that would divide it further.
+    """
     if part.is_open and part.rule.usage not in _EXCLUDED:
         once = "True" if part.rule.card.max is None else f"t.count('~') < {part.rule.card.max}"
         return f"{_IS_THERE} and {once}" if is_needed else once
@@ -255,12 +265,22 @@ def _right(index: int, part: "ValuePlan", names: dict[str, object], *, is_needed
         names[f"K{index}"] = part.known
         tests.append(f"t in K{index}")
     longer = ["IS_TEXT(t)"] if part.takes_any and part.parts else []
+    if is_part and _is_text(part):
+        most = part.rule.max_length
+        longer.insert(0, "plain" if most is None or part.parts else f"plain and len(t) <= {most}")
     if part.match is not None:
         names[f"M{index}"] = part.match
         longer.append(f"M{index}(t)")
     if longer:  # what is not empty may still be blank
         tests.append(f"({_IS_THERE} and ({' or '.join(longer)}))" if is_needed else " or ".join(longer))
     return " or ".join(tests) or "False"
+
+
+def _is_text(part: "ValuePlan") -> bool:
+    """Whether any text that is not too long is right in a place."""
+    if part.parts:
+        return part.takes_any
+    return part.match is not None and part.rule.table is None and part.rule.shape is None
 
 
 def _right_apart_from_usage(part: "ValuePlan") -> str:

@@ -285,15 +285,3 @@ class TestLetsPassWhatFeedsSend:
             for value in range(1000):
                 match(f"A{value}^B")
             assert len(fields[number].known) == most
-
-
-def test_what_was_found_of_a_short_value_is_said_again() -> None:
-    profile = next(each for each in PROFILES if each.name == "pam_fr/2.11")
-    lines = read_lines((CLEAN / "A28.hl7").read_bytes())
-    pid = next(line for line in lines if line[0] == "PID")
-    set_cell(pid, 8, "Z9")
-    for asked in profile.plans["A28"].fields.values():
-        asked.told.clear()
-    first = check_message(read(lines), profile)
-    assert any(key[:2] == (8, "Z9") for key in profile.plans["A28"].fields["PID"].told)
-    assert check_message(read(lines), profile) == first == look_slowly(read(lines), profile) != ()
