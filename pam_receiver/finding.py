@@ -1,6 +1,6 @@
 """Finding: the one currency of all checks. A finding never holds patient data."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from enum import IntEnum, StrEnum
 from functools import lru_cache
@@ -149,6 +149,15 @@ class Finding:
     def graded(self, severity: Severity) -> "Finding":
         """Return the same finding with another severity."""
         return self if severity is self.severity else _grade_finding(self, severity)
+
+
+def has_error(findings: Iterable[Finding]) -> bool:
+    """Whether one of the findings refuses the message."""
+    error = Severity.E
+    for finding in findings:  # noqa: SIM110 - a generator takes twice as long, and this is asked all the time
+        if finding.severity is error:
+            return True
+    return False
 
 
 @lru_cache(maxsize=1024)  # a feed breaks the same few rules at the same places; no finding holds patient data

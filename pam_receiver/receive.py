@@ -10,7 +10,7 @@ from functools import partial
 from typing import Final, Literal
 
 from pam_receiver.adt import EVENTS, persons_of
-from pam_receiver.finding import ErrorCode, Finding, Lang, Location, Rule, Severity
+from pam_receiver.finding import ErrorCode, Finding, Lang, Location, Rule, Severity, has_error
 from pam_receiver.hl7 import rules as wire
 from pam_receiver.hl7.ack import AckCode, Verdict, build_ack
 from pam_receiver.hl7.header import read_header_loosely
@@ -318,7 +318,7 @@ class Receiver:
         if reused or decision.findings:
             findings = profile.graded(join(profile, (*reused, *findings), decision.findings))
             findings = tell_raised(findings, (*reused, *decision.findings))
-        if any(finding.is_error for finding in findings):
+        if has_error(findings):
             # Refused by an overlay alone, nothing of the decision is kept: its alerts speak of what would have been.
             kept = decision if decision.is_refused else NOTHING
             return self._answer(read, AckCode.AE, findings, kept)
@@ -452,7 +452,7 @@ def _outcome(one: _Settled) -> Outcome:
         event=event if event in EVENTS else "",
         control_id=safe_control_id(one.read.understood.control_id),
         message_id=one.read.message_id,
-        rules=tuple((finding.rule, finding.severity.value) for finding in one.findings),
+        rules=tuple([(finding.rule, finding.severity) for finding in one.findings]),
         is_repeat=one.repeat_of is not None,
         source=one.read.understood.source.name,
         replay_of=one.read.incoming.replay_of,

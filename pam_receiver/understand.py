@@ -6,7 +6,7 @@ from typing import Final
 from uuid import UUID
 
 from pam_receiver.adt import Reading, read_event
-from pam_receiver.finding import ErrorCode, Finding, Location, Rule, Severity
+from pam_receiver.finding import ErrorCode, Finding, Location, Rule, Severity, has_error
 from pam_receiver.hl7 import rules as wire
 from pam_receiver.hl7.ack import AckCode
 from pam_receiver.hl7.charset import find_codec
@@ -125,9 +125,9 @@ def join(profile: Profile, findings: tuple[Finding, ...], more: tuple[Finding, .
 
 def tell_raised(findings: tuple[Finding, ...], of_code: tuple[Finding, ...]) -> tuple[Finding, ...]:
     """Say which findings of the code are errors by the settings alone: their sentences tell of another effect."""
-    errors = {each.rule for each in findings if each.is_error}
-    if not errors:
+    if not has_error(findings):
         return findings
+    errors = {each.rule for each in findings if each.is_error}
     raised = sorted(errors & {each.rule for each in of_code if not each.is_error})
     return (*findings, *(RAISED_BY_SOURCE.at(rule=rule) for rule in raised))
 
@@ -185,7 +185,7 @@ def understand(raw: bytes, source: Source) -> Understood:
     joined = join(profile, (*message.findings, *checked), (*missing, *reading.findings))
     findings = profile.graded(tell_shifts_once(message, profile, joined))
     findings = tell_raised(findings, of_code)
-    code = AckCode.AE if any(finding.is_error for finding in findings) else None
+    code = AckCode.AE if has_error(findings) else None
     read = Reading(reading.event, (), reading.dated)  # its findings stand among those of the message
     return Understood(header, bounded(findings), source, code, read, message.encoding, profile)
 

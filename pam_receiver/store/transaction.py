@@ -515,6 +515,8 @@ def _moved(
     before: Sequence[_Part], after: Sequence[_Part], identity_id: str, gone: list[Values]
 ) -> list[tuple[int, _Part]]:
     """Return the parts to write, with their positions; the positions to clear go to ``gone``."""
+    if not before:
+        return list(enumerate(after))
     kept = {n for n, (old, new) in enumerate(zip(before, after, strict=False)) if old == new}
     gone.extend({"old_id": identity_id, "old_position": n} for n in range(len(before)) if n not in kept)
     return [(n, part) for n, part in enumerate(after) if n not in kept]
