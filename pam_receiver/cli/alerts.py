@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from pam_receiver.cli import options, output
-from pam_receiver.cli.opening import open_store
-from pam_receiver.cli.options import AsJson, Config, Database, Language, Start
+from pam_receiver.cli.opening import open_store, reading
+from pam_receiver.cli.options import AsJson, Config, Database, DatabaseRead, Language, Start
 from pam_receiver.cli.texts import text
 from pam_receiver.finding import Lang
 
@@ -30,6 +30,7 @@ def alerts(
     limit: Annotated[int, typer.Option("--limit", metavar="N", min=1, max=100_000, help="option.limit-alerts")] = 50,
     as_json: AsJson = False,
     database: Database = None,
+    database_read: DatabaseRead = None,
     config: Config = None,
     lang: Language = None,
 ) -> None:
@@ -37,12 +38,12 @@ def alerts(
         return
     from pam_receiver.store.alerts import PENDING, AlertState, list_alerts
 
-    start = options.start(config, database=database, lang=lang)
+    start = options.start(config, database=database, database_read=database_read, lang=lang)
     if state is not None and state not in STATES:
         raise typer.BadParameter(text("alerts.bad-state", start.lang), param_hint="--state")
     of_all = {"": PENDING, "all": tuple(AlertState)}
     states = of_all.get(state or "") or (AlertState(state or ""),)
-    with closing(open_store(start.settings, read_only=True)) as store:
+    with reading(start) as store:
         found = list_alerts(store, states=states, limit=limit)
     if as_json:
         output.print_json([alert_json(each, start.lang) for each in found])

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from pam_receiver.cli import options, output
-from pam_receiver.cli.opening import open_store
-from pam_receiver.cli.options import AsJson, Config, Database, Language, Start
+from pam_receiver.cli.opening import open_store, reading
+from pam_receiver.cli.options import AsJson, Config, Database, DatabaseRead, Language, Start
 from pam_receiver.cli.texts import text
 from pam_receiver.finding import Lang
 from pam_receiver.reasons import say_os_error
@@ -40,20 +40,21 @@ def list_rows(
     limit: Annotated[int, typer.Option("--limit", metavar="N", min=1, max=100_000, help="option.limit-audit")] = 50,
     as_json: AsJson = False,
     database: Database = None,
+    database_read: DatabaseRead = None,
     config: Config = None,
     lang: Language = None,
 ) -> None:
     from pam_receiver.atna import row_json
     from pam_receiver.store.trail import Asked, list_trail
 
-    start = options.start(config, database=database, lang=lang)
+    start = options.start(config, database=database, database_read=database_read, lang=lang)
     asked = Asked(
         identity_id=options.as_typed(identity) if identity is not None else None,
         actor=options.as_typed(actor) if actor is not None else None,
         since=options.read_moment(since, "--since", start),
         until=options.read_moment(until, "--until", start),
     )
-    with closing(open_store(start.settings, read_only=True)) as store:
+    with reading(start) as store:
         rows = list_trail(store, asked, limit=limit)
     if as_json:
         output.print_json([row_json(row) for row in rows])

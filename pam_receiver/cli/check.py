@@ -11,7 +11,7 @@ import typer
 
 from pam_receiver.cli import options, output
 from pam_receiver.cli.findings import finding_headers, finding_json, finding_rows
-from pam_receiver.cli.options import AsJson, Config, Database, Environment, Language, Start
+from pam_receiver.cli.options import AsJson, Config, Database, DatabaseRead, Environment, Language, Start
 from pam_receiver.cli.texts import text
 from pam_receiver.finding import Lang
 from pam_receiver.reasons import say_os_error
@@ -57,18 +57,19 @@ def check(
     against_journal: AgainstJournal = False,
     since: Since = None,
     database: Database = None,
+    database_read: DatabaseRead = None,
     config: Config = None,
     environment: Environment = None,
     lang: Language = None,
 ) -> None:
-    start = options.start(config, lang=lang, environment=environment, database=database)
+    start = options.start(config, lang=lang, environment=environment, database=database, database_read=database_read)
     asked_files, of_files = files or [], bool(files or reports or junit or unmask or totals or port)
     if against_journal:
         if of_files:
             output.fail(text("check.not-with-journal", start.lang), 2)
         _check_journal(start, profile=profile, overlay=overlay, since=since, as_json=as_json)
         return
-    if since is not None or database is not None:
+    if any(each is not None for each in (since, database, database_read)):
         output.fail(text("check.journal-only", start.lang), 2)
     if not asked_files:
         output.fail(text("check.nothing-given", start.lang), 2)

@@ -1,8 +1,11 @@
 """The store of the settings, with the keys of the settings."""
 
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from pam_receiver.cli.options import Start
     from pam_receiver.config import Settings
     from pam_receiver.store import Store
     from pam_receiver.store.keys import KeyRing
@@ -42,6 +45,35 @@ def is_up_to_date(settings: "Settings") -> bool:
     finally:
         store.close()
     return True
+
+
+@contextmanager
+def reading(start: "Start") -> "Iterator[Store]":
+    """Open to read what is shown or compared: the standby, when the settings name one, else the database itself.
+
+    Nothing is created, nothing migrated. Who reads from a standby is told of which moment it is.
+
+    Raises:
+        SettingsError: there are two sets of keys.
+        StoreSettingError: the URL names no database.
+    """
+    from pam_receiver.cli import output
+    from pam_receiver.cli.as_json import moment_json
+    from pam_receiver.cli.texts import text
+    from pam_receiver.store import Store
+    from pam_receiver.store.standby import find_replay
+
+    settings = start.settings
+    if settings.database_read is None:
+        with closing(open_store(settings, read_only=True)) as store:
+            yield store
+        return
+    with closing(Store.open(settings.database_read, read_only=True, sealing=make_sealing(settings))) as store:
+        replay = find_replay(store)
+        if replay is not None:
+            moment = moment_json(replay.at) if replay.at is not None else text("read.no-moment", start.lang)
+            output.warn(text("read.standby", start.lang, database=store.name, moment=moment))
+        yield store
 
 
 def make_sealing(settings: "Settings") -> "Sealing":

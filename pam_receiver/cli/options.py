@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from pam_receiver.config import Settings
 
 Database = Annotated[str | None, typer.Option("--database", metavar="URL", help="option.database")]
+DatabaseRead = Annotated[str | None, typer.Option("--database-read", metavar="URL", help="option.database-read")]
 Config = Annotated[Path | None, typer.Option("--config", metavar="FILE", help="option.config")]
 Language = Annotated[str | None, typer.Option("--lang", metavar="fr|en", help="option.lang")]
 AsJson = Annotated[bool, typer.Option("--json", help="option.json")]
@@ -47,7 +48,7 @@ def start(config: Path | None, **options: object) -> Start:
     """
     from pam_receiver.config import SettingsError, holds_password, load_settings
 
-    if holds_password(str(options.get("database") or "")):
+    if any(holds_password(str(options.get(name) or "")) for name in ("database", "database_read")):
         raise SettingsError(fr=text("failure.password-seen", "fr"), en=text("failure.password-seen", "en"))
     settings = load_settings(options, config=config)
     return Start(settings, settings.lang or lang_of_locale(os.environ))

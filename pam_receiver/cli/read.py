@@ -3,16 +3,15 @@
 ``messages`` shows no value of a patient, and so leaves nothing there.
 """
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from pam_receiver.cli import options, output
 from pam_receiver.cli.access import Access, Reason
-from pam_receiver.cli.opening import open_store
-from pam_receiver.cli.options import AsJson, Config, Database, Language, Start
+from pam_receiver.cli.opening import reading
+from pam_receiver.cli.options import AsJson, Config, Database, DatabaseRead, Language
 from pam_receiver.cli.texts import TEXTS, text
 from pam_receiver.finding import Lang
 
@@ -26,33 +25,21 @@ Authority = Annotated[str | None, typer.Option("--authority", metavar="A", help=
 ACK_CODES = ("AA", "AE", "AR")
 
 
-@contextmanager
-def _reading(start: Start) -> "Iterator[Store]":
-    """Open the database read-only: nothing is created, nothing migrated, a lock is waited for 5 s.
-
-    Only the audit trail is written, and on a connection of its own.
-    """
-    store = open_store(start.settings, read_only=True)
-    try:
-        yield store
-    finally:
-        store.close()
-
-
 def show(
     value: Value,
     authority: Authority = None,
     reason: Reason = None,
     as_json: AsJson = False,
     database: Database = None,
+    database_read: DatabaseRead = None,
     config: Config = None,
     lang: Language = None,
 ) -> None:
     from pam_receiver.cli.as_json import view_json
 
-    start = options.start(config, database=database, lang=lang)
+    start = options.start(config, database=database, database_read=database_read, lang=lang)
     access = Access(start, "show", reason)
-    with _reading(start) as store:
+    with reading(start) as store:
         views = _find(store, options.as_typed(value), authority, access)
     access.identities([view.identity.id for view in views])
     if as_json:
@@ -70,15 +57,16 @@ def history(
     reason: Reason = None,
     as_json: AsJson = False,
     database: Database = None,
+    database_read: DatabaseRead = None,
     config: Config = None,
     lang: Language = None,
 ) -> None:
     from pam_receiver.cli.as_json import version_json
     from pam_receiver.store.queries import find_history
 
-    start = options.start(config, database=database, lang=lang)
+    start = options.start(config, database=database, database_read=database_read, lang=lang)
     access = Access(start, "history", reason)
-    with _reading(start) as store:
+    with reading(start) as store:
         views = _find(store, options.as_typed(value), authority, access)
         histories = [(view.identity.id, find_history(store, view.identity.id)) for view in views]
     access.identities([view.identity.id for view in views])
@@ -96,16 +84,17 @@ def messages(
     limit: Annotated[int, typer.Option("--limit", metavar="N", min=1, max=100_000, help="option.limit")] = 20,
     as_json: AsJson = False,
     database: Database = None,
+    database_read: DatabaseRead = None,
     config: Config = None,
     lang: Language = None,
 ) -> None:
     from pam_receiver.cli.as_json import message_json
     from pam_receiver.store.queries import list_messages
 
-    start = options.start(config, database=database, lang=lang)
+    start = options.start(config, database=database, database_read=database_read, lang=lang)
     if ack is not None and ack not in ACK_CODES:
         raise typer.BadParameter(text("failure.ack", start.lang), param_hint="--ack")
-    with _reading(start) as store:
+    with reading(start) as store:
         lines = list_messages(store, ack=ack, limit=limit)
     if as_json:
         output.print_json([message_json(line, start.lang) for line in lines])
@@ -120,16 +109,17 @@ def message(
     reason: Reason = None,
     as_json: AsJson = False,
     database: Database = None,
+    database_read: DatabaseRead = None,
     config: Config = None,
     lang: Language = None,
 ) -> None:
     from pam_receiver.cli.as_json import full_message_json
     from pam_receiver.store.queries import find_messages
 
-    start = options.start(config, database=database, lang=lang)
+    start = options.start(config, database=database, database_read=database_read, lang=lang)
     access = Access(start, "message", reason)
     message_id = options.as_typed(message_id)
-    with _reading(start) as store:
+    with reading(start) as store:
         found = find_messages(store, message_id)
     if not found:
         output.fail(text("failure.no-message", start.lang, value=message_id), 1)

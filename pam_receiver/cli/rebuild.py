@@ -10,8 +10,8 @@ import typer
 
 from pam_receiver import __version__
 from pam_receiver.cli import options, output
-from pam_receiver.cli.opening import open_store
-from pam_receiver.cli.options import AsJson, Config, Database, Environment, Language, Start
+from pam_receiver.cli.opening import open_store, reading
+from pam_receiver.cli.options import AsJson, Config, Database, DatabaseRead, Environment, Language, Start
 from pam_receiver.cli.scratch import make_maker, progress, scratch_folder
 from pam_receiver.cli.texts import TEXTS, text
 from pam_receiver.finding import Lang
@@ -60,6 +60,7 @@ def rebuild(
     yes: Yes = False,
     as_json: AsJson = False,
     database: Database = None,
+    database_read: DatabaseRead = None,
     config: Config = None,
     environment: Environment = None,
     lang: Language = None,
@@ -67,7 +68,8 @@ def rebuild(
     from pam_receiver.in_force import InForceUnusable
     from pam_receiver.rebuild.model import JournalIncomplete
 
-    start = options.start(config, database=database, environment=environment, lang=lang)
+    given = {"database": database, "database_read": database_read, "environment": environment, "lang": lang}
+    start = options.start(config, **given)
     if verify and apply:
         output.fail(text("rebuild.one-of-both", start.lang), 2)
     why = options.as_typed(reason).strip() if reason else None
@@ -82,7 +84,8 @@ def _run(start: Start, asked: _Asked) -> None:
     from pam_receiver.rebuild.compare import compare
     from pam_receiver.rebuild.journal import fold_journal
 
-    with closing(open_store(start.settings, read_only=not asked.applies)) as store, scratch_folder() as folder:
+    opened = closing(open_store(start.settings)) if asked.applies else reading(start)
+    with opened as store, scratch_folder() as folder:
         if asked.applies:
             store.lock_for_serving()  # a daemon that serves this file decides on identities that go
             _check_backup_done(start, store, asked)

@@ -1,7 +1,6 @@
 """``check --against-journal``: what would differ, had the messages of the journal come in under other settings."""
 
 from collections.abc import Sequence
-from contextlib import closing
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -9,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 import typer
 
 from pam_receiver.cli import output
-from pam_receiver.cli.opening import open_store
+from pam_receiver.cli.opening import reading
 from pam_receiver.cli.options import Start
 from pam_receiver.cli.scratch import make_maker, progress, scratch_folder
 from pam_receiver.cli.texts import TEXTS, text
@@ -46,7 +45,7 @@ def check_journal(
     present = parts.make_sources(settings)
     other = parts.make_sources(settings, profile=profile, overlay=overlay) if profile or overlay else None
     with (
-        closing(open_store(settings, read_only=True)) as store,
+        reading(start) as store,
         scratch_folder() as folder,
         progress(start.lang) as tell,
     ):

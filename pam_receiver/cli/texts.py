@@ -111,6 +111,15 @@ TEXTS: Final[Mapping[str, tuple[str, str]]] = {  # key: (fr, en)
     ),
     "option.version": ("Montre la version.", "Show the version."),
     "option.database": ("URL de la base.", "URL of the database."),
+    "option.database-read": (
+        "URL d'un réplica de la base, à lire à sa place.",
+        "URL of a standby of the database, to be read in its place.",
+    ),
+    "read.standby": (
+        "Lu sur le réplica {database}, à jour au moins jusqu'à {moment}.",
+        "Read from the standby {database}, up to date at least to {moment}.",
+    ),
+    "read.no-moment": ("un moment avant son démarrage", "some moment before its start"),
     "option.config": ("Fichier de réglages (TOML).", "Settings file (TOML)."),
     "option.lang": ("Langue de ce qui est affiché.", "Language of what is shown."),
     "option.json": ("En JSON.", "As JSON."),
@@ -349,8 +358,8 @@ TEXTS: Final[Mapping[str, tuple[str, str]]] = {  # key: (fr, en)
         "--port: the settings have no port {port}. Their ports: {ports}.",
     ),
     "check.journal-only": (
-        "--since et --database vont avec --against-journal.",
-        "--since and --database go with --against-journal.",
+        "--since, --database et --database-read vont avec --against-journal.",
+        "--since, --database and --database-read go with --against-journal.",
     ),
     "check.total": (
         "{messages} message(s), {errors} erreur(s), {warnings} avertissement(s), {unreadable} illisible(s).",

@@ -29,6 +29,7 @@ from pam_receiver.config.values import (
     read_http,
     read_networks,
     read_processing_ids,
+    read_server,
     read_timezone,
     suggest,
 )
@@ -40,9 +41,15 @@ from pam_receiver.reasons import say_os_error, say_toml_error
 PREFIX: Final = "PAM_RECEIVER_"
 CONFIG_VARIABLE: Final = "PAM_RECEIVER_CONFIG"  # names the TOML file: the one variable that is no setting
 _SQLITE: Final = re.compile(r"(sqlite(?:\+pysqlite)?:///)(?!/)(?!:memory:)(?!file:)(.+)")
-_PATHS: Final = ("http_certificate", "http_key", "database_password_file", "key_file")  # in a file: from its folder
+_PATHS: Final = (  # in a file: from its folder
+    "http_certificate",
+    "http_key",
+    "database_password_file",
+    "database_read_password_file",
+    "key_file",
+)
 _LOOPBACK: Final = read_networks("127.0.0.0/8,::1/128")
-_SECRET: Final = frozenset({"database", "keys"})  # a URL may hold a password: its value is never shown
+_SECRET: Final = frozenset({"database", "database_read", "keys"})  # a URL may hold a password: its value is never shown
 
 
 def _setting(default: object, *, fr: str, en: str, allowed_fr: str, allowed_en: str = "", **limits: Any) -> Any:
@@ -238,6 +245,21 @@ class Settings(BaseSettings):
         allowed_fr="un chemin",
         allowed_en="a path",
     )
+    database_read: Annotated[str | None, AfterValidator(read_server)] = _setting(
+        None,
+        fr="Un réplica PostgreSQL de la base, que lisent les commandes qui montrent ou comparent.",
+        en="A PostgreSQL standby of the database, from which commands read that show or compare.",
+        allowed_fr="postgresql://UTILISATEUR@HÔTE/BASE",
+        allowed_en="postgresql://USER@HOST/DATABASE",
+        repr=False,  # as database
+    )
+    database_read_password_file: Path | None = _setting(
+        None,
+        fr="Le fichier qui contient le mot de passe de database_read, seul.",
+        en="The file that holds the password of database_read, alone.",
+        allowed_fr="un chemin",
+        allowed_en="a path",
+    )
     key_file: Path | None = _setting(
         None,
         fr="Le fichier de clés (« pam-receiver keys create ») : chiffre le journal, signe les points de reprise.",
@@ -384,12 +406,14 @@ def load_settings(options: Mapping[str, object] | None = None, *, config: Path |
     """Return the settings: ``options`` of the command line, else environment, else TOML file, else default.
 
     ``config`` names the TOML file; ``None`` takes the one of ``PAM_RECEIVER_CONFIG``, if any. Options whose value is
-    ``None`` were not given.
+    ``None`` were not given. A database that an option names has no standby, unless another option names that too.
 
     Raises:
         SettingsError: a wrong or unknown setting, wherever it came from, or a file that cannot be read.
     """
     given: dict[str, Any] = {name: value for name, value in (options or {}).items() if value is not None}
+    if "database" in given and "database_read" not in given:
+        given |= dict.fromkeys(("database_read", "database_read_password_file"))
     _refuse_unknown_variables()
     file = _read_file(config or _config_of_environment())
 
@@ -426,13 +450,21 @@ def load_settings(options: Mapping[str, object] | None = None, *, config: Path |
         is_behind_proxy=settings.http_behind_proxy,
         metrics=settings.metrics_http,
     )
-    return _with_password(settings)
+    return _with_passwords(settings)
 
 
-def _with_password(settings: Settings) -> Settings:
-    if settings.database_password_file is None:
-        return settings
-    return settings.model_copy(update={"database": with_password(settings.database, settings.database_password_file)})
+def _with_passwords(settings: Settings) -> Settings:
+    if settings.database_read is not None and settings.database.startswith("sqlite"):
+        raise SettingsError(
+            fr="database_read demande une base PostgreSQL dans database : SQLite n'a pas de réplica.",
+            en="database_read needs a PostgreSQL database in database: SQLite has no standby.",
+        )
+    urls = {}
+    for name in ("database", "database_read"):
+        file = getattr(settings, f"{name}_password_file")
+        if file is not None:
+            urls[name] = with_password(getattr(settings, name) or "", file, of=name)
+    return settings.model_copy(update=urls) if urls else settings
 
 
 def _config_of_environment() -> Path | None:

@@ -119,6 +119,12 @@ def read_database(value: str) -> str:
     return value
 
 
+def read_server(value: str | None) -> str | None:
+    if value is not None and (not _DATABASE.fullmatch(value) or value.startswith("sqlite")):
+        raise ValueError("no URL of a server")
+    return value
+
+
 def read_processing_ids(value: object) -> object:
     items = value.split(",") if isinstance(value, str) else value
     ids = frozenset(str(item).strip() for item in items) if isinstance(items, (list, frozenset)) else frozenset()

@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import re
 import sqlite3
 import struct
 import sys
@@ -9,10 +10,11 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
 
 from sqlalchemy import URL, Connection, Engine, QueuePool, create_engine, event, inspect, make_url, text
+from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.exc import ArgumentError, DBAPIError, DisconnectionError
 from sqlalchemy.pool import ConnectionPoolEntry
 
@@ -20,12 +22,19 @@ from pam_receiver.store.errors import Reason, SchemaMismatch, StoreSettingError,
 from pam_receiver.store.rows import to_json_text
 from pam_receiver.store.schema import HEAD
 
+if TYPE_CHECKING:
+    import psycopg
+
 _BEGIN: Final = "pam_receiver_begin"  # execution option: the statement that begins a transaction on SQLite
 BEGUN: Final = "pam_receiver_begun"
 """Key of ``Connection.info``, while the driver itself was asked to begin a transaction on SQLite."""
+UNREPLICATED: Final = "pam_receiver_unreplicated"
+"""Key of ``Connection.info``, when somebody cancelled a commit's wait for the synchronous standby of its server."""
 
 _MOST_WAL_PAGES: Final = 10_000  # of the log of SQLite, after which a commit brings it into the database itself
 _POSTGRES_DRIVERS: Final = frozenset({"postgresql", "postgres", "postgresql+psycopg"})
+_SEVERAL_HOSTS: Final = re.compile(r"([^:/?#]+://(?:[^@]*@)?)([^/?#@]*,[^/?#@]*)(.*)", re.DOTALL)
+_HOST_AND_PORT: Final = re.compile(r"(?:\[([^\[\],]+)\]|([^:\[\],]+))(?::([0-9]{1,5}))?")
 _SQLITE_DRIVERS: Final = frozenset({"sqlite", "sqlite+pysqlite"})
 # A struct flock: the right to write the one byte at 2**62, which no SQLite file reaches and SQLite never locks.
 _SERVED_BYTE: Final = struct.pack("hhqqi0q", fcntl.F_WRLCK, os.SEEK_SET, 1 << 62, 1, 0)
@@ -60,11 +69,13 @@ class Target:
 def read_url(url: str) -> Target:
     """Return the database that ``url`` names: ``sqlite:///file`` or ``postgresql://user@host/database``.
 
+    A server may have several hosts, tried in their order: ``postgresql://user@one:5432,two:5432/database``.
+
     Raises:
         StoreSettingError: anything else.
     """
     try:
-        parsed = make_url(url)
+        parsed = _read_several_hosts(url) or make_url(url)
     except (ArgumentError, ValueError):  # ValueError: a port that is no number, brackets that do not close
         raise _bad_url("?") from None
     if parsed.drivername in _POSTGRES_DRIVERS:
@@ -78,9 +89,34 @@ def read_url(url: str) -> Target:
     return Target(parsed.set(drivername="sqlite"), Path(os.path.realpath(file)))
 
 
+def _read_several_hosts(url: str) -> URL | None:
+    """Return a URL with several hosts, as SQLAlchemy has it: in the query; ``None`` when there is one host.
+
+    Raises:
+        ValueError: a host or a port is none, or hosts stand in both places.
+    """
+    if (parts := _SEVERAL_HOSTS.fullmatch(url)) is None:
+        return None
+    before, hosts, after = parts.groups()
+    found = [_HOST_AND_PORT.fullmatch(each) for each in hosts.split(",")]
+    parsed = make_url(before + after)
+    if not all(found) or parsed.query.keys() & {"host", "port"}:
+        raise ValueError("hosts")
+    named = [(each[1] or each[2], each[3] or "5432") for each in found if each]
+    return parsed.update_query_dict(
+        {"host": ",".join(host for host, _ in named), "port": ",".join(port for _, port in named)}
+    )
+
+
+def _hosts_of(url: URL) -> str | None:
+    """The host, or the hosts with a comma between two."""
+    found = url.query.get("host", ())
+    return url.host or ",".join([found] if isinstance(found, str) else found) or None
+
+
 def _name(url: URL) -> str:
     """Return ``url`` to be shown: no password, and no query, which may hold one; no name of a driver."""
-    username, host, database = (part and _printable(part) for part in (url.username, url.host, url.database))
+    username, host, database = (part and _printable(part) for part in (url.username, _hosts_of(url), url.database))
     return URL.create(url.get_backend_name(), username, None, host, url.port, database).render_as_string()
 
 
@@ -253,13 +289,24 @@ class FileLock:
 # -------------------------------------------------------------------------------------------------------- PostgreSQL
 
 
+# What is answered AA is on the disk of the server, and on that of its synchronous standby when it has one; a server
+# whose commits wait until a standby shows them too keeps to that. Less than either is not for us.
+_DURABLE: Final = (
+    "set_config('synchronous_commit', CASE current_setting('synchronous_commit') "
+    "WHEN 'remote_apply' THEN 'remote_apply' ELSE 'on' END, false)"
+)
+
+
 def _open_postgres(url: URL, *, read_only: bool, lock_timeout_s: float) -> Engine:
+    connect = {name: value for name, value in _POSTGRES_CONNECT.items() if name not in url.query}
+    if not read_only and "," in (_hosts_of(url) or ""):  # the one of them that is the primary now
+        connect.setdefault("target_session_attrs", url.query.get("target_session_attrs", "read-write"))
     engine = create_engine(
         url,
         # Reads see one moment. Writers are serializable: what one of several daemons decided on must still hold at its
         # commit, also what it did not find (an earlier receipt, a merge the other way round).
         isolation_level="REPEATABLE READ" if read_only else "SERIALIZABLE",
-        connect_args={name: value for name, value in _POSTGRES_CONNECT.items() if name not in url.query},
+        connect_args=connect,
         pool_size=2,  # the writer keeps one
         max_overflow=8,
         pool_timeout=10,
@@ -267,31 +314,70 @@ def _open_postgres(url: URL, *, read_only: bool, lock_timeout_s: float) -> Engin
         json_serializer=to_json_text,
     )
     settings = {
-        "synchronous_commit": "on",
         "timezone": "UTC",
         "jit": "off",  # our statements are small; to compile one costs more than to run it
         "lock_timeout": f"{max(1, int(lock_timeout_s * 1000))}ms",
         "statement_timeout": "9s",
         "idle_in_transaction_session_timeout": "30s",
-        "default_transaction_read_only": "on" if read_only else "off",
     }
-    if not read_only:
+    if read_only:
+        settings["default_transaction_read_only"] = "on"
+    else:  # a server that is read-only by its own settings, a primary that was fenced off, is left so
         # What the writer reads has an index, and its order from it. A plan made while the tables were small would read
         # them whole for as long as the server keeps it; and a table read whole conflicts with every other daemon.
         settings |= {"enable_seqscan": "off", "enable_sort": "off"}
     _set_on_connect(engine, settings)
+    if read_only:
+        _tell_replay(engine, _name(url))
+    else:
+        _keep_to_primary(engine)
     return engine
 
 
 def _set_on_connect(engine: Engine, settings: Mapping[str, str]) -> None:
-    calls = ", ".join("set_config(%s, %s, false)" for _ in settings)
+    calls = ", ".join([*("set_config(%s, %s, false)" for _ in settings), _DURABLE])
     values = [part for pair in settings.items() for part in pair]
 
     @event.listens_for(engine, "connect")
-    def prepare(connection: Any, _entry: ConnectionPoolEntry) -> None:  # Any: a DBAPI connection has no type
+    def prepare(connection: "psycopg.Connection[Any]", _entry: ConnectionPoolEntry) -> None:
         with connection.cursor() as cursor:
             cursor.execute("SELECT " + calls, values)
         connection.commit()  # else the settings go with a first transaction that rolls back
+
+
+def _keep_to_primary(engine: Engine) -> None:
+    """Let go of a server that takes no writes, and note each commit that the synchronous standby may not have."""
+    driver: Any = engine.dialect.loaded_dbapi  # psycopg, which SQLite does not load
+
+    @event.listens_for(engine, "connect", insert=True)  # first: a standby refuses all that is serializable
+    def look(connection: "psycopg.Connection[Any]", entry: ConnectionPoolEntry) -> None:
+        told = connection.info.parameter_status  # from version 14 on
+        if "on" in (told("in_hot_standby"), told("default_transaction_read_only")):
+            connection.close()
+            raise driver.errors.ReadOnlySqlTransaction
+
+        def note(said: "psycopg.errors.Diagnostic") -> None:
+            if said.source_function == "SyncRepWaitForLSN":
+                entry.info[UNREPLICATED] = True
+
+        connection.add_notice_handler(note)
+
+    @event.listens_for(engine, "handle_error")
+    def let_go(context: ExceptionContext) -> None:
+        if isinstance(context.original_exception, driver.errors.ReadOnlySqlTransaction):
+            context.is_disconnect = True  # the next connection looks for the primary anew
+
+
+def _tell_replay(engine: Engine, name: str) -> None:
+    """Tell a reading that a standby broke off: who only reads is in nobody's way, so it is no conflict of writers."""
+    errors: Any = engine.dialect.loaded_dbapi.errors  # psycopg's
+
+    @event.listens_for(engine, "handle_error")
+    def tell(context: ExceptionContext) -> None:
+        error = context.original_exception
+        if isinstance(error, errors.SerializationFailure | errors.DeadlockDetected):
+            cause = f"{type(error).__name__} {getattr(error, 'sqlstate', '')}"
+            raise StoreUnavailable(name, Reason.REPLAYING, cause=cause)
 
 
 # ---------------------------------------------------------------------------------------------------------- revision

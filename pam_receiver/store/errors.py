@@ -66,6 +66,7 @@ class Reason(StrEnum):
     NO_ACCESS = "no-access"
     DAMAGED = "damaged"
     SERVED = "served"
+    REPLAYING = "replaying"
 
 
 _UNAVAILABLE: Final[Mapping[Reason, tuple[str, str]]] = {
@@ -86,8 +87,14 @@ _UNAVAILABLE: Final[Mapping[Reason, tuple[str, str]]] = {
         "There is no room left for the database {database}: free some disk space.",
     ),
     Reason.READ_ONLY: (
-        "La base {database} est en lecture seule : vérifiez les droits du fichier et de son dossier.",
-        "The database {database} is read-only: check the rights of the file and of its folder.",
+        (
+            "La base {database} est en lecture seule : vérifiez les droits du fichier et de son dossier ; un serveur "
+            "PostgreSQL est un réplica, ou a été mis en lecture seule."
+        ),
+        (
+            "The database {database} is read-only: check the rights of the file and of its folder; a PostgreSQL "
+            "server is a standby, or was set read-only."
+        ),
     ),
     Reason.NO_ACCESS: (
         "La base {database} refuse l'accès : vérifiez le nom de la base, l'utilisateur, le mot de passe et ses droits.",
@@ -100,6 +107,16 @@ _UNAVAILABLE: Final[Mapping[Reason, tuple[str, str]]] = {
     Reason.SERVED: (
         "Un autre `pam-receiver serve` utilise déjà la base {database} : arrêtez-le d'abord.",
         "Another `pam-receiver serve` already uses the database {database}: stop it first.",
+    ),
+    Reason.REPLAYING: (
+        (
+            "Le réplica {database} a interrompu la lecture pour suivre sa base principale : réessayez ; si cela se "
+            "répète, réglez hot_standby_feedback ou max_standby_streaming_delay du réplica."
+        ),
+        (
+            "The standby {database} broke the reading off to follow its primary: try again; if it happens again, set "
+            "hot_standby_feedback or max_standby_streaming_delay of the standby."
+        ),
     ),
 }
 

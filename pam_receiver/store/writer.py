@@ -8,7 +8,7 @@ import psycopg
 from sqlalchemy import Connection, Engine
 
 from pam_receiver.store.checkpointer import Checkpointer
-from pam_receiver.store.engine import BEGUN, Target, is_same_file
+from pam_receiver.store.engine import BEGUN, UNREPLICATED, Target, is_same_file
 
 _Driver = Any  # the connection of the driver: a DBAPI connection has no type
 _DRIVER_ERRORS: Final = (sqlite3.Error, psycopg.Error)
@@ -66,6 +66,8 @@ class Writer:
             else:
                 _driver_of(connection).commit()
             self.leave_pipeline()
+            if connection.info.pop(UNREPLICATED, False):  # to the server it is committed: a repeat, which waits again
+                raise psycopg.OperationalError
         except BaseException as error:
             self._fail(error)
             raise
@@ -112,7 +114,8 @@ class Writer:
             error = error or later
         if isinstance(error, _DRIVER_ERRORS) and not connection.invalidated:
             dialect: Any = connection.dialect  # which takes the errors of its driver
-            if dialect.is_disconnect(error, connection.connection.dbapi_connection, None):
+            is_read_only = isinstance(error, psycopg.errors.ReadOnlySqlTransaction)  # look for the primary anew
+            if is_read_only or dialect.is_disconnect(error, connection.connection.dbapi_connection, None):
                 connection.invalidate(error)
         self._let_go()
 

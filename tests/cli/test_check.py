@@ -215,10 +215,17 @@ class TestJournal:
         result = run("check", "--against-journal", *words)
         assert (result.code, result.err.partition(" ")[0]) == (2, "--against-journal")
 
-    @pytest.mark.parametrize("words", [["--since", "2026-03-02"], ["--database", "sqlite:///x.db"]])
+    @pytest.mark.parametrize(
+        "words",
+        [
+            ["--since", "2026-03-02"],
+            ["--database", "sqlite:///x.db"],
+            ["--database", "postgresql://a@b/c", "--database-read", "postgresql://a@d/c"],
+        ],
+    )
     def test_its_options_go_with_it(self, run: Run, write: Write, words: list[str]) -> None:
         result = run("check", write(CLEAN), *words)
-        assert (result.code, result.err) == (2, "--since and --database go with --against-journal.\n")
+        assert (result.code, result.err) == (2, "--since, --database and --database-read go with --against-journal.\n")
 
     def test_nothing_at_all_is_a_question(self, run: Run) -> None:
         result = run("check", "--lang", "fr")

@@ -93,6 +93,30 @@ class TestPasswordFile:
         assert (url.username, url.password, url.host, url.database) == ("pam", password, "db", "pam")
         assert password not in repr(settings)
 
+    def test_the_standby_has_a_file_of_its_own(self, tmp_path: Path) -> None:
+        (tmp_path / "password").write_text("secret\n")
+        (tmp_path / "other").write_text("otherwise\n")
+        file = tmp_path / "house.toml"
+        file.write_text(
+            f'database = "{self.URL}"\ndatabase_password_file = "password"\n'
+            'database_read = "postgresql://reader@db2/pam"\ndatabase_read_password_file = "other"\n'
+        )
+        settings = load_settings(config=file)
+        assert make_url(settings.database).password == "secret"
+        assert make_url(settings.database_read or "").password == "otherwise"
+        assert "otherwise" not in repr(settings)
+
+    def test_a_password_of_a_standby_that_is_not_named_is_refused(self, tmp_path: Path) -> None:
+        (tmp_path / "other").write_text("otherwise\n")
+        with pytest.raises(SettingsError, match="database_read_password_file needs database_read"):
+            load_settings({"database_read_password_file": tmp_path / "other"})
+
+    def test_several_hosts_take_it_too(self, tmp_path: Path) -> None:
+        (tmp_path / "password").write_text("secret\n")
+        url = "postgresql://pam@db1:5432,db2:5433/pam"
+        settings = load_settings({"database": url, "database_password_file": tmp_path / "password"})
+        assert settings.database == "postgresql://pam:secret@db1:5432,db2:5433/pam"
+
     def test_a_path_in_a_file_begins_at_its_folder(self, tmp_path: Path) -> None:
         (tmp_path / "password").write_text("secret\n")
         file = tmp_path / "house.toml"
@@ -127,6 +151,8 @@ class TestHoldsPassword:
         ("url", "is_there"),
         [
             ("postgresql://pam:secret@db/pam", True),
+            ("postgresql://pam@db1:5432,db2:5432/pam", False),
+            ("postgresql://pam:secret@db1,db2/pam", True),
             ("postgresql://pam:p@ss@db/pam", True),
             ("postgresql+psycopg://pam:pa/ss@db/pam", True),
             ("postgresql://db/pam?user=x&password=secret", True),

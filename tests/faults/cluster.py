@@ -1,4 +1,4 @@
-"""A PostgreSQL server that a test starts itself, to stop it, and to kill it: in a temporary folder, never as root."""
+"""PostgreSQL servers that a test starts itself, to stop, kill and promote: in a temporary folder, never as root."""
 
 import os
 import shutil
@@ -13,6 +13,9 @@ from typing import Final
 
 import psycopg
 from faults.daemon import until
+from psycopg import sql
+
+from pam_receiver.store import migrate
 
 _OWNER: Final = "postgres"  # who runs it when we are root, which PostgreSQL refuses
 
@@ -39,9 +42,9 @@ def _is_user(name: str) -> bool:
 
 
 class Cluster:
-    """One server; ``url``: its database, empty at first."""
+    """One server; ``url``: its database, empty at first, or as that of ``copy_of``, which must be stopped."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, copy_of: "Cluster | None" = None) -> None:
         programs = _programs()
         assert programs is not None
         self._programs = programs
@@ -52,12 +55,37 @@ class Cluster:
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self._port = free.getsockname()[1]
-        self.url = f"postgresql://postgres@127.0.0.1:{self._port}/postgres"
-        self._run("initdb", "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync")
+        self.host = f"127.0.0.1:{self._port}"
+        self.url = f"postgresql://postgres@{self.host}/postgres"
+        if copy_of is None:
+            self._run("initdb", "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync")
+        else:
+            subprocess.run(["cp", "-a", copy_of._folder / "data", folder], check=True)
 
-    def start(self) -> None:
+    def start(self, *, follow: "Cluster | None" = None) -> None:
+        """Start it; as a standby of ``follow``, until it is promoted."""
         options = f"-p {self._port} -k {self._folder} -c listen_addresses=127.0.0.1"
+        if follow is not None:
+            signal_file = self._folder / "data" / "standby.signal"
+            signal_file.touch()
+            if self._as_owner:
+                shutil.chown(signal_file, _OWNER)
+            options += f" -c primary_conninfo={follow.url}"
         self._run("pg_ctl", "-l", str(self._folder / "log"), "-w", "-t", "60", "-o", options, "start")
+
+    def promote(self) -> None:
+        """Make a standby the primary; on return it takes writes."""
+        self._run("pg_ctl", "-w", "-t", "60", "promote")
+
+    def set(self, **settings: str) -> None:
+        """Change settings of the server, and wait until it has read them."""
+        with self.connect() as connection:
+            connection.execute("SET default_transaction_read_only = off")  # else what it was set to stays for ever
+            for name, value in settings.items():
+                connection.execute(sql.SQL("ALTER SYSTEM SET {} = {}").format(sql.Identifier(name), sql.Literal(value)))
+            before = _read_at(connection)
+            connection.execute("SELECT pg_reload_conf()")
+            until(lambda: _read_at(connection) != before, "the new settings of the server")
 
     def stop(self, how: str) -> None:
         """Stop it; ``how``: ``fast`` and ``immediate`` as for pg_ctl, or ``killed``: SIGKILL of its first process."""
@@ -107,20 +135,61 @@ class Cluster:
         return psycopg.connect(self.url, autocommit=True)
 
 
+def _read_at(connection: "psycopg.Connection[tuple[object, ...]]") -> object:
+    """When the settings were read last."""
+    return connection.execute("SELECT pg_conf_load_time()").fetchone()
+
+
 def _is_there(process: int) -> bool:
     return Path(f"/proc/{process}").exists()
 
 
 @contextmanager
-def running() -> Iterator[Cluster]:
+def running(*, copy_of: Cluster | None = None, follow: Cluster | None = None) -> Iterator[Cluster]:
     """A server, until the end of the test. Not in pytest's folder, which its owner could not enter."""
     folder = Path(tempfile.mkdtemp(prefix="pam-pg-"))
     try:
-        cluster = Cluster(folder)
-        cluster.start()
+        cluster = Cluster(folder, copy_of=copy_of)
+        cluster.start(follow=follow)
         try:
             yield cluster
         finally:
             cluster.close()
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def prepared() -> Iterator[Cluster]:
+    """A server at head without a row, stopped: what pairs are copied from."""
+    with running() as cluster:
+        migrate.upgrade(cluster.url)
+        cluster.stop("fast")
+        yield cluster
+
+
+@contextmanager
+def pair(copy_of: Cluster) -> Iterator[tuple[Cluster, Cluster]]:
+    """A primary, and a standby of it without which it acknowledges nothing."""
+    with running(copy_of=copy_of) as primary, running(copy_of=copy_of, follow=primary) as standby:
+        primary.set(synchronous_standby_names="*")
+        with primary.connect() as connection:
+            until(lambda: connection.execute(_ATTACHED).fetchone() == (1,), "the synchronous standby")
+        yield primary, standby
+
+
+def either(primary: Cluster, standby: Cluster) -> str:
+    """The URL of whichever of the two takes writes."""
+    return f"postgresql://postgres@{primary.host},{standby.host}/postgres"
+
+
+def catch_up(primary: Cluster, standby: Cluster) -> None:
+    """Wait until the standby shows all that the primary has."""
+    with primary.connect() as connection:
+        (place,) = connection.execute("SELECT pg_current_wal_lsn()::text").fetchone() or ("",)
+    shown = f"SELECT pg_last_wal_replay_lsn() >= '{place}'::pg_lsn"
+    with standby.connect() as connection:
+        until(lambda: connection.execute(shown).fetchone() == (True,), "the standby to show what the primary has")
+
+
+_ATTACHED: Final = "SELECT count(*) FROM pg_stat_replication WHERE state = 'streaming' AND sync_state = 'sync'"

@@ -11,3 +11,7 @@ FAMILIES_PER_KILL: Final = 100 if IS_FULL else 40
 SOAK_MESSAGES: Final = 200_000 if IS_FULL else 20_000
 STOPS: Final = 5 if IS_FULL else 1
 """How often PostgreSQL is stopped under load, in each way."""
+FAILOVERS: Final = 5 if IS_FULL else 1
+"""How often a standby is promoted under load, in each way in which its primary is lost."""
+WITHOUT_STANDBY_S: Final = 12.0 if IS_FULL else 0.5
+"""How long a synchronous standby is away; in full longer than a statement may take."""

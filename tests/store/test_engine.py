@@ -32,6 +32,22 @@ class TestUrl:
         assert target.url.query["sslmode"] == "require"
         assert target.path is None
 
+    @pytest.mark.parametrize(
+        ("hosts", "found", "ports"),
+        [
+            ("db1,db2", "db1,db2", "5432,5432"),
+            ("db1:5433,db2", "db1,db2", "5433,5432"),
+            ("[::1]:5433,10.0.0.2:5434,db3", "::1,10.0.0.2,db3", "5433,5434,5432"),
+        ],
+    )
+    def test_a_server_with_several_hosts(self, hosts: str, found: str, ports: str) -> None:
+        target = read_url(f"postgresql://gam:mot-de-passe@{hosts}/pam?sslmode=require")
+        assert (target.url.query["host"], target.url.query["port"]) == (found, ports)
+        assert (target.url.username, target.url.password, target.url.database) == ("gam", "mot-de-passe", "pam")
+        assert target.url.query["sslmode"] == "require"
+        assert "mot-de-passe" not in target.name
+        assert target.name.startswith("postgresql://gam@")
+
     def test_the_name_to_show_holds_no_password(self) -> None:
         name = read_url("postgresql://gam:mot-de-passe@db.example/pam?password=autre").name
         assert name == "postgresql://gam@db.example/pam"
@@ -50,6 +66,9 @@ class TestUrl:
             "postgresql+psycopg2://gam:mot-de-passe@db.example/pam",
             "postgresql://gam:mot-de-passe@db.example:port/pam",
             "postgresql://gam:mot-de-passe@[::1/pam",
+            "postgresql://gam:mot-de-passe@db1:port,db2/pam",
+            "postgresql://gam:mot-de-passe@db1,,db2/pam",
+            "postgresql://gam:mot-de-passe@db1,db2/pam?host=db3",
             "sqlite:///a\0.db",
         ],
     )
@@ -91,6 +110,28 @@ class TestPromises:
             )
             found = [tx._connection.exec_driver_sql(f"SHOW {name}").scalar() for name in names]
         assert found == ["on", "serializable", "2500ms", "9s", "UTC", "off", "off", "off"]
+
+    @pytest.mark.parametrize(
+        ("of_the_server", "ours"),
+        [("remote_apply", "remote_apply"), ("on", "on"), ("remote_write", "on"), ("local", "on"), ("off", "on")],
+    )
+    def test_a_server_that_commits_more_surely_is_left_so(
+        self, postgres_url: str, of_the_server: str, ours: str
+    ) -> None:
+        url = f"{postgres_url}?options=-c%20synchronous_commit%3D{of_the_server}"
+        with closing(Store.open(url)) as store, store.begin() as tx:
+            assert tx._connection.exec_driver_sql("SHOW synchronous_commit").scalar() == ours
+
+    def test_a_server_that_is_set_read_only_is_left_so(self, postgres_url: str) -> None:
+        url = f"{postgres_url}?options=-c%20default_transaction_read_only%3Don"
+        with closing(Store.open(url)) as store, pytest.raises(StoreUnavailable) as caught, store.begin():
+            pass
+        assert caught.value.reason is Reason.READ_ONLY
+
+    def test_of_several_hosts_the_one_that_answers_is_taken(self, postgres_url: str) -> None:
+        before, _, after = postgres_url.partition("@")
+        with closing(Store.open(f"{before}@127.0.0.1:1,{after}")) as store, store.begin() as tx:
+            assert tx._connection.exec_driver_sql("SELECT 1").scalar() == 1
 
     def test_the_settings_outlive_a_first_transaction_that_fails(self, postgres_url: str) -> None:
         with closing(Store.open(postgres_url)) as store:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
+import psycopg
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
@@ -82,6 +83,23 @@ class TestUpgrade:
         for thread in threads:
             thread.join(timeout=30)
         assert after == [HEAD, HEAD]
+
+    def test_each_schema_of_a_server_has_tables_of_its_own(self, bare_postgres_url: str, author) -> None:
+        urls = [f"{bare_postgres_url}?options=-csearch_path%3D{name}" for name in ("chu_a", "chu_b")]
+        with psycopg.connect(bare_postgres_url, autocommit=True) as connection:
+            connection.execute("CREATE SCHEMA chu_a")
+            connection.execute("CREATE SCHEMA chu_b")
+        try:
+            assert [migrate.upgrade(url).after for url in urls] == [HEAD, HEAD]
+            with closing(Store.open(urls[0])) as store:
+                author.create(store, author.identity("100"))
+                assert len(queries.find_identities(store, "100")) == 1
+            with closing(Store.open(urls[1])) as store:
+                assert queries.find_identities(store, "100") == ()
+            assert migrate.current(bare_postgres_url) is None
+        finally:
+            with psycopg.connect(bare_postgres_url, autocommit=True) as connection:
+                connection.execute("DROP SCHEMA chu_a, chu_b CASCADE")
 
     def test_it_works_from_any_folder_and_leaves_logging_alone(
         self, bare_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
