@@ -7,6 +7,7 @@ INSTALL  := $(PIP) --no-build-isolation -e
 RUNTIME  := $(VENV)/.runtime-installed
 TOOLS    := $(VENV)/.tools-installed
 AUDIT    := $(VENV)/.audit-installed
+CHARTS   := $(VENV)/.charts-installed
 PINS     := pyproject.toml constraints.txt
 # The packages that their own tests must cover alone, and how much of their branches.
 COVERED  := hl7 identity profile
@@ -40,7 +41,7 @@ PYTHONS  := python3.13 python3.12 python3.11 python3
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test soak fuzz lint check cover audit release lock format docs bench clean find-python
+.PHONY: help setup demo test soak fuzz lint check cover audit release lock format docs charts kubernetes bench clean find-python
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 22
@@ -90,6 +91,11 @@ format: $(TOOLS) ## let ruff write the code as the house writes it
 docs: $(TOOLS) ## draw the parts of docs/ that come from the code
 	@$(BIN)/python docs/make_reference.py
 
+charts: $(CHARTS) ## install Helm as a library (240 MB), without which the tests of the chart are skipped
+
+kubernetes: $(CHARTS) ## draw packaging/kubernetes from the chart
+	@$(BIN)/python tools/draw_kubernetes.py
+
 bench: $(TOOLS) ## messages per second at 1, 8 and 64 connections beside other receivers; ARGS=--quick for two minutes
 	@$(BIN)/python bench/run.py $(ARGS)
 
@@ -110,6 +116,10 @@ $(RUNTIME): $(PINS) $(BIN)/python
 
 $(TOOLS): $(RUNTIME)
 	@$(INSTALL) '.[dev]'
+	@touch $@
+
+$(CHARTS): $(TOOLS)
+	@$(INSTALL) '.[dev,charts]'
 	@touch $@
 
 $(AUDIT): $(TOOLS)

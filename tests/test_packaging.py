@@ -369,6 +369,7 @@ class TestPins:
         *PROJECT["project"]["dependencies"],
         *PROJECT["project"]["optional-dependencies"]["dev"],
         *PROJECT["project"]["optional-dependencies"]["audit"],
+        *PROJECT["project"]["optional-dependencies"]["charts"],
     )
 
     def test_each_line_is_a_name_and_a_version_and_never_an_address(self) -> None:
