@@ -276,3 +276,61 @@ def test_start_is_shown_beside_its_limits() -> None:
     assert re.search(r"^python -c 'import sqlalchemy' +\d+ +\d+ +1\.00$", shown, re.MULTILINE)
     for command, limit in (("--help", 300), ("show", 600), ("serve", 1500), ("serve, new file", 1500)):
         assert re.search(rf"^{command} +\d+ +\d+ +\d+\.\d\d +{limit}  (met|NOT MET)$", shown, re.MULTILINE)
+
+
+class TestSizing:
+    """sizing.py: arithmetic on figures that are given to it."""
+
+    POINTS = (
+        {
+            "identities": 1000,
+            "messages": 2000,
+            "identity_bytes": 3_000_000,
+            "journal_bytes": 4_000_000,
+            "us_per_message": {"1": 1000, "64": 100},
+        },
+        {
+            "identities": 1_000_000,
+            "messages": 2_000_000,
+            "identity_bytes": 3_000_000_000,
+            "journal_bytes": 4_000_000_000,
+            "us_per_message": {"1": 1000, "64": 160},
+        },
+    )
+
+    def sizes(self, tmp_path: Path, *points: object, messages_per_identity: float = 2) -> str:
+        file = tmp_path / "costs.json"
+        database = {"name": "Some database", "points": points}
+        found = {"measured_on": "here", "messages_per_identity": messages_per_identity, "databases": [database]}
+        file.write_text(json.dumps(found))
+        return run_bench(str(file), script="sizing.py")
+
+    def test_what_was_measured_is_shown_as_it_was_and_what_was_not_is_marked(self, tmp_path: Path) -> None:
+        rows = [
+            [cell.strip() for cell in line.strip("|").split("|")]
+            for line in self.sizes(tmp_path, *self.POINTS).splitlines()
+            if line.startswith("| ")
+        ]
+        million = next(row for row in rows if row[0] == "1,000,000")
+        assert million[1:4] == ["3 GB", "4 GB", "7 GB"]
+        assert million[4] == "16.7 min"  # a million messages of 1 ms
+        assert million[6:] == ["86.4 M", "540 M"]
+        largest = next(row for row in rows if row[0] == "100,000,000 *")
+        assert largest[1:4] == ["300 GB", "400 GB", "700 GB"]
+        assert largest[6:] == ["86.4 M", "432 M"]  # 160 µs, and 20 more for each tenfold
+
+    def test_one_point_is_enough(self, tmp_path: Path) -> None:
+        assert "| 100,000,000 * | 300 GB | 200 GB | 500 GB |" in self.sizes(
+            tmp_path, self.POINTS[0], messages_per_identity=1
+        )
+
+    @pytest.mark.parametrize("left_out", ["identities", "identity_bytes", "us_per_message"])
+    def test_a_figure_that_is_missing_is_named(self, tmp_path: Path, left_out: str) -> None:
+        file = tmp_path / "costs.json"
+        point = {name: value for name, value in self.POINTS[0].items() if name != left_out}
+        file.write_text(json.dumps({"databases": [{"name": "Some database", "points": [point]}]}))
+        done = subprocess.run(
+            [sys.executable, "bench/sizing.py", str(file)], capture_output=True, text=True, check=False, cwd=ROOT
+        )
+        assert done.returncode == 2
+        assert left_out in done.stderr
