@@ -206,6 +206,8 @@ class Intake:
             self._away_since = self._loop.time()
             log.warning("store.unavailable", exc_info=failure, extra={"messages": len(batch)})
         self._queue.extendleft(reversed(batch))
+        for waiting in self._queue:  # those behind them too: the ids of the journal are in the order of arrival
+            waiting.read = self._receiver.renumber(waiting.read)
         self._next_start = self._loop.call_later(self._retry_s, self._start)
         self._retry_s = min(2 * self._retry_s, _LAST_RETRY_S)
 

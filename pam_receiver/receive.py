@@ -213,6 +213,10 @@ class Receiver:
             key = _digest(named.encode("utf-8", "surrogatepass"))
         return Read(incoming, message_id, understood, _digest(incoming.raw), key)
 
+    def renumber(self, read: Read) -> Read:
+        """Return a message under another id: under the one it has it may be kept, by a commit that nobody answered."""
+        return replace(read, message_id=self._new_message_id())
+
     def prepare(self, reads: Sequence[Read]) -> Callable[[], tuple[Outcome, ...]]:
         """Settle a batch as far as it goes without waiting for anything; return what keeps it, as :meth:`keep` does.
 

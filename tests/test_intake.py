@@ -8,14 +8,20 @@ from dataclasses import replace
 from functools import partial
 
 import pytest
+from faults.ledger import read_journal
+from faults.traffic import family
+from golden import PEER, make_receiver
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from unread import unread
 from waiting import PATIENCE_S, until
 
+from pam_receiver.config import load_settings
+from pam_receiver.hl7.ack import decode_ack
 from pam_receiver.intake import Intake, Line
 from pam_receiver.metrics import Metrics
 from pam_receiver.receive import Incoming, Outcome, Read
+from pam_receiver.store import Store, Transaction
 from pam_receiver.store.errors import Reason, StoreConflict, StoreUnavailable
 
 SOON = 0.15  # an ACK deadline that a test can wait for
@@ -42,6 +48,9 @@ class ScriptedReceiver:
 
     def read_oversize(self, incoming: Incoming) -> Read:
         return self.read(replace(incoming, raw=b"oversize:" + incoming.raw))
+
+    def renumber(self, read: Read) -> Read:
+        return read
 
     def prepare(self, reads: Sequence[Read]) -> Callable[[], tuple[Outcome, ...]]:
         return partial(self.keep, [read.incoming for read in reads])
@@ -271,6 +280,38 @@ class TestStoreAway:
                     assert await answers(intake.submit(b"1", line)) == [b"ack:1"]
 
         run(scenario)
+
+
+class TestInDoubt:
+    """A commit that was done, and that nobody answered."""
+
+    def test_what_it_kept_is_known_as_a_repeat_and_the_ids_stay_in_the_order_of_arrival(
+        self, store: Store, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        commit, failures = Transaction.commit, [away()]
+
+        def done_and_not_answered(tx: Transaction) -> None:
+            commit(tx)
+            if failures:
+                raise failures.pop()
+
+        monkeypatch.setattr(Transaction, "commit", done_and_not_answered)
+        messages = family(980) + family(981)
+
+        async def scenario() -> None:
+            receiver = make_receiver(store, load_settings({}), new_message_id=None)
+            intake = Intake(receiver, meter=Metrics(), max_batch=10)  # the second ten wait behind those that are held
+            line = Line(PEER)
+            acks = await answers(*[intake.submit(each.raw, line) for each in messages])
+            await intake.close(PATIENCE_S)
+            assert [decode_ack(ack).code for ack in acks if ack] == [each.answer for each in messages]
+
+        run(scenario)
+        with store.read() as connection:
+            journal = read_journal(connection)
+        accepted = [each.control_id for each in journal if each.code == "AA" and each.repeat_of is None]
+        assert accepted == [each.control_id for each in messages if each.answer == "AA"]
+        assert len(journal) == 30
 
 
 class TestUnforeseen:
