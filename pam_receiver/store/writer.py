@@ -1,17 +1,15 @@
 """The connection by which a store writes: one, kept from one transaction to the next."""
 
-import sqlite3
 from contextlib import ExitStack
 from typing import Any, Final
 
-import psycopg
 from sqlalchemy import Connection, Engine
 
 from pam_receiver.store.checkpointer import Checkpointer
 from pam_receiver.store.engine import BEGUN, UNREPLICATED, Target, is_same_file
 
-_Driver = Any  # the connection of the driver: a DBAPI connection has no type
-_DRIVER_ERRORS: Final = (sqlite3.Error, psycopg.Error)
+_Driver = Any  # the connection of the driver, and its module: neither has a type
+_READ_ONLY: Final = "25006"  # read_only_sql_transaction: PostgreSQL, Appendix A
 
 
 class Writer:
@@ -30,7 +28,7 @@ class Writer:
         self._connection: Connection | None = None
         self.checkpointer: Checkpointer | None = None
         self._pipelined = ExitStack()
-        self._pipeline: psycopg.Pipeline | None = None
+        self._pipeline: Any = None  # of psycopg, which SQLite never loads
 
     def begin(self, *, waits: bool = True, pipelined: bool = False) -> Connection:
         """Begin a transaction. ``waits``: for a lock that another process holds on a file, as long as is set.
@@ -67,7 +65,7 @@ class Writer:
                 _driver_of(connection).commit()
             self.leave_pipeline()
             if connection.info.pop(UNREPLICATED, False):  # to the server it is committed: a repeat, which waits again
-                raise psycopg.OperationalError
+                raise _module_of(connection).OperationalError
         except BaseException as error:
             self._fail(error)
             raise
@@ -108,13 +106,14 @@ class Writer:
         connection = self._connection
         if connection is None:
             return
+        errors: type[Exception] = _module_of(connection).Error
         try:
             self.leave_pipeline()
-        except _DRIVER_ERRORS as later:  # what the server still had to say of the pipeline
+        except errors as later:  # what the server still had to say of the pipeline
             error = error or later
-        if isinstance(error, _DRIVER_ERRORS) and not connection.invalidated:
+        if isinstance(error, errors) and not connection.invalidated:
             dialect: Any = connection.dialect  # which takes the errors of its driver
-            is_read_only = isinstance(error, psycopg.errors.ReadOnlySqlTransaction)  # look for the primary anew
+            is_read_only = getattr(error, "sqlstate", None) == _READ_ONLY  # look for the primary anew
             if is_read_only or dialect.is_disconnect(error, connection.connection.dbapi_connection, None):
                 connection.invalidate(error)
         self._let_go()
@@ -125,6 +124,10 @@ class Writer:
             if not connection.invalidated:
                 connection.info.pop(BEGUN, None)
             connection.close()
+
+
+def _module_of(connection: Connection) -> _Driver:
+    return connection.dialect.loaded_dbapi
 
 
 def _driver_of(connection: Connection) -> _Driver:

@@ -70,6 +70,9 @@ class EchoReceiver:
         self.heads.append(incoming.raw)
         return unread(incoming)
 
+    def renumber(self, read: Read) -> Read:
+        return read
+
     def prepare(self, reads: Sequence[Read]) -> Callable[[], tuple[Outcome, ...]]:
         return partial(self._keep, [read.incoming for read in reads])
 
