@@ -119,7 +119,7 @@ class Rule:
 
     def at(self, location: Location | None = None, /, **values: str | int) -> "Finding":
         """Return the finding that this rule is not kept at ``location``."""
-        return _make_finding(self, location, **values)
+        return _make_finding(self, location, tuple(values.items()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,14 +161,15 @@ def has_error(findings: Iterable[Finding]) -> bool:
 
 
 @lru_cache(maxsize=1024)  # a feed breaks the same few rules at the same places; no finding holds patient data
-def _make_finding(rule: Rule, location: Location | None, /, **values: str | int) -> Finding:
+def _make_finding(rule: Rule, location: Location | None, values: tuple[tuple[str, str | int], ...]) -> Finding:
+    words = dict(values)
     return Finding(
         rule=rule.id,
         code=rule.code,
         severity=rule.severity,
         at=location,
-        fr=rule.fr.format(**values) if values else rule.fr,
-        en=rule.en.format(**values) if values else rule.en,
+        fr=rule.fr.format(**words) if words else rule.fr,
+        en=rule.en.format(**words) if words else rule.en,
         spec=rule.spec,
     )
 

@@ -1,6 +1,6 @@
 """An identity as it is held, the events that change it, and the decision that an event comes to."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import Enum, StrEnum
@@ -259,13 +259,16 @@ class Policy:
 # ------------------------------------------------------------------------------------------------ what is decided
 
 
+JsonValue = Mapping[str, object] | Sequence[object] | str | bool | None
+
+
 @value
 class Difference:
     """One thing that changed in an identity. ``before`` and ``after`` are JSON values; ``reason`` only for an INS."""
 
     what: str
-    before: object
-    after: object
+    before: JsonValue
+    after: JsonValue
     reason: str | None = None
 
 
