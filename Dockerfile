@@ -3,7 +3,12 @@
 FROM python:3.13-slim AS build
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PIP_ROOT_USER_ACTION=ignore
 WORKDIR /src
-COPY pyproject.toml README.md LICENSE packaging/requirements.lock packaging/build.lock ./
+# The core is compiled; with --build-arg PAM_COMPILE=0 it is plain Python.
+ARG PAM_COMPILE=1
+RUN apt-get update \
+    && apt-get install -y --no-install-recommends gcc libc6-dev \
+    && rm -rf /var/lib/apt/lists/*
+COPY pyproject.toml hatch_build.py README.md LICENSE packaging/requirements.lock packaging/build.lock ./
 COPY pam_receiver/ pam_receiver/
 COPY profiles/ profiles/
 COPY migrations/ migrations/

@@ -17,6 +17,10 @@ REPORT   := build/coverage.json
 JOBS     := 2
 SECONDS  := 900
 TARGETS  := decoder parser checker receive
+# Where the wheel with the compiled core is unpacked, and the tests that it has to pass.
+COMPILED := build/compiled
+HAS_HEADERS := import os, sys, sysconfig; sys.exit(not os.path.exists(sysconfig.get_path("include") + "/Python.h"))
+CORE     := tests/hl7 tests/adt tests/identity tests/profile/test_check.py tests/profile/test_check_parts.py tests/test_ids.py tests/test_shifts.py tests/test_sources.py tests/test_conversations.py tests/test_receive.py
 # Tests that take minutes when every line is counted, and reach no line that the others do not.
 UNCOUNTED := tests/profile/test_every_rule.py tests/profile/test_beside_hl7apy.py
 
@@ -41,7 +45,7 @@ PYTHONS  := python3.13 python3.12 python3.11 python3
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test soak fuzz lint check cover audit release lock format docs charts kubernetes bench clean find-python
+.PHONY: help setup demo test soak fuzz lint check cover compile plain test-compiled audit release lock format docs charts kubernetes bench clean find-python
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 22
@@ -51,7 +55,7 @@ setup: $(TOOLS) ## set up .venv with everything; done by the other targets when 
 demo: $(RUNTIME) ## play a sample hospital morning; KEEP=1 leaves the daemon running
 	@$(BIN)/pam-receiver demo$(if $(filter-out 0,$(KEEP)), --keep)
 
-test: $(TOOLS) ## run all tests; the last lines say what was skipped and why
+test: $(TOOLS) plain ## run all tests; the last lines say what was skipped and why
 	@$(BIN)/python -m pytest -n $(JOBS) --dist worksteal $(ARGS)
 
 soak: $(TOOLS) ## the fault suite in full: 20 kills on each database, 200,000 messages; tens of minutes
@@ -70,10 +74,25 @@ lint: $(TOOLS) ## ruff, mypy --strict, the import contract, bandit
 
 check: lint test ## all that must pass before a commit: lint, then the tests
 
-cover: $(TOOLS) ## branch coverage of hl7, identity and profile by their own tests: at least 95 %
+cover: $(TOOLS) plain ## branch coverage of hl7, identity and profile by their own tests: at least 95 %
 	@mkdir -p $(dir $(REPORT))
 	@$(BIN)/python -m pytest -q -n $(JOBS) --dist worksteal $(COVERED:%=--cov=pam_receiver.%) --cov-report=term --cov-report=json:$(REPORT) $(COVERED:%=tests/%) $(UNCOUNTED:%=--ignore=%)
 	@$(BIN)/python .ci/branch_coverage.py $(REPORT) $(LEAST) $(COVERED:%=pam_receiver/%/)
+
+compile: $(TOOLS) plain ## compile the core in place, for the bench; `make plain` or `make test` takes it away again
+	@$(BIN)/python hatch_build.py
+
+plain: ## take the compiled core away: what is edited counts again
+	@find pam_receiver -name '*.so' -delete
+
+test-compiled: $(TOOLS) ## build a wheel with its core compiled, below build/, and run the core's tests on it; skipped without cc
+	@if command -v $${CC:-cc} >/dev/null && $(BIN)/python -c '$(HAS_HEADERS)'; then \
+	    rm -rf $(COMPILED) && mkdir -p build && \
+	    PAM_COMPILE=1 $(BIN)/python -m hatchling build -t wheel -d $(COMPILED) >build/compile.log 2>&1 || { tail build/compile.log; exit 1; } && \
+	    $(BIN)/python -m zipfile -e $(COMPILED)/*.whl $(COMPILED) && \
+	    PYTHONPATH=$(COMPILED) $(BIN)/pam-receiver --version | grep -F '(mypyc)' && \
+	    PYTHONPATH=$(COMPILED) $(BIN)/pytest -q -n $(JOBS) --dist worksteal $(CORE) $(ARGS); \
+	else echo "SKIPPED the compiled core: there is no C compiler, or no Python.h (on Debian and Ubuntu: sudo apt install gcc python3-dev)"; fi
 
 audit: $(AUDIT) ## bandit, and pip-audit where the list of vulnerabilities can be reached
 	@$(BIN)/python tools/audit.py
@@ -101,6 +120,7 @@ bench: $(TOOLS) ## messages per second at 1, 8 and 64 connections beside other r
 
 clean: ## remove the environment, caches and what was built
 	rm -rf $(VENV) build dist htmlcov .coverage .coverage.* .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find pam_receiver -name '*.so' -delete
 	find pam_receiver tests bench tools migrations .ci -type d -name __pycache__ -prune -exec rm -rf {} +
 
 find-python: ## print the Python that .venv would be made with

@@ -17,6 +17,7 @@ ALLOWED_KEYS: Final = frozenset(
         "connections",
         "control_id",
         "copy",
+        "core",
         "days",
         "error",
         "event",

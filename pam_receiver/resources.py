@@ -3,6 +3,7 @@
 In a checkout the first two stand beside the package; in an installed wheel they lie inside it (see ``pyproject.toml``).
 """
 
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 
@@ -17,3 +18,4 @@ def _locate(name: str) -> Path:
 PROFILES: Final = _locate("profiles")
 MIGRATIONS: Final = _locate("migrations")
 DATA: Final = _PACKAGE / "data"
+IS_COMPILED: Final = find_spec("pam_receiver.core__mypyc") is not None  # see hatch_build.py

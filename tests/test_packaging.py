@@ -122,7 +122,21 @@ class TestWheel:
         (sdist,) = tmp_path.glob("pam_receiver-*.tar.gz")
         with tarfile.open(sdist) as archive:
             names = {name.split("/", 1)[-1] for name in archive.getnames()}
-        assert {"tools/pack_cog.py", "pam_receiver/data/communes.tsv.gz", "pam_receiver/data/NOTICE"} <= names
+        packers = {"tools/pack_cog.py", "pam_receiver/data/communes.tsv.gz", "pam_receiver/data/NOTICE"}
+        assert {*packers, "hatch_build.py"} <= names
+
+    def test_nothing_is_compiled_unless_asked(self, wheel: Path) -> None:
+        """What is built with PAM_COMPILE=1 is tried by `make test-compiled`."""
+        assert wheel.name.endswith("-py3-none-any.whl")
+        with zipfile.ZipFile(wheel) as archive:
+            assert [name for name in archive.namelist() if name.endswith((".so", ".c"))] == []
+
+    def test_each_module_to_compile_is_there(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        if importlib.util.find_spec("hatchling") is None:
+            pytest.skip("hatchling is not installed: what it calls cannot be read")
+        monkeypatch.syspath_prepend(str(ROOT))
+        patterns = importlib.import_module("hatch_build").CORE
+        assert [each for each in patterns if not list((ROOT / "pam_receiver").glob(each))] == []
 
 
 @dataclass(frozen=True, slots=True)
@@ -416,7 +430,10 @@ class TestLock:
         ("name", "declared"),
         [
             ("requirements.lock", PROJECT["project"]["dependencies"]),
-            ("build.lock", PROJECT["build-system"]["requires"]),
+            (
+                "build.lock",
+                [*PROJECT["build-system"]["requires"], *PROJECT["project"]["optional-dependencies"]["compile"]],
+            ),
         ],
     )
     def test_nothing_is_missing_and_nothing_too_much(

@@ -42,9 +42,10 @@ _HEAD: Final = """\
 def main() -> int:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     pins = read_pins((ROOT / "constraints.txt").read_text(encoding="utf-8"))
+    builds = [*project["build-system"]["requires"], *project["project"]["optional-dependencies"]["compile"]]
     for name, what, declared in (
         ("requirements.lock", "What the receiver runs with", project["project"]["dependencies"]),
-        ("build.lock", "What builds its wheel", project["build-system"]["requires"]),
+        ("build.lock", "What builds its wheel", builds),
     ):
         needed = find_closure(declared)
         hashes = fetch_hashes({each: pins[each] for each in needed})

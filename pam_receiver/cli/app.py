@@ -36,6 +36,7 @@ from pam_receiver.cli.texts import TEXTS, guess_lang, text
 from pam_receiver.cli.usage import UsageError, explain_usage
 from pam_receiver.finding import Lang
 from pam_receiver.reasons import say_os_error
+from pam_receiver.resources import IS_COMPILED
 
 DONE: Final = 0
 NOT_FOUND: Final = 1  # or findings, as each command says
@@ -162,7 +163,7 @@ def explain(error: Exception, lang: Lang) -> tuple[str, int]:
 
 def _show_version(is_asked: bool) -> None:
     if is_asked:
-        typer.echo(f"pam-receiver {__version__}")
+        typer.echo(f"pam-receiver {__version__}{' (mypyc)' if IS_COMPILED else ''}")
         raise typer.Exit(DONE)
 
 

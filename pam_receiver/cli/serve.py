@@ -19,6 +19,7 @@ from pam_receiver.cli.options import Config, Database, Environment, Language, St
 from pam_receiver.cli.texts import text
 from pam_receiver.finding import Lang
 from pam_receiver.reasons import say_os_error
+from pam_receiver.resources import IS_COMPILED
 
 if TYPE_CHECKING:
     from pam_receiver.cli.listening import Planned
@@ -55,7 +56,8 @@ def serve(
 
         start = options.start(config, **given, log_format=log_format, log_level=log_level)
         logs.set_up(start.settings.log_format, start.settings.log_level)
-        log.info("serve.starting", extra={"version": __version__, "pid": os.getpid()})
+        core = "compiled" if IS_COMPILED else "plain"
+        log.info("serve.starting", extra={"version": __version__, "core": core, "pid": os.getpid()})
         sources = parts.make_sources(start.settings)  # what is wrong in a profile stops the start before the database
         planned = listening.plan(start.settings)  # so does a certificate that cannot be used
         web_parts.make_tls(start.settings)

@@ -41,6 +41,10 @@ class TestHelp:
     def test_version(self, run: Run) -> None:
         assert run("--version").out == f"pam-receiver {__version__}\n"
 
+    def test_version_says_that_the_core_is_compiled(self, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("pam_receiver.cli.app.IS_COMPILED", True)
+        assert run("--version").out == f"pam-receiver {__version__} (mypyc)\n"
+
 
 class TestUsage:
     @pytest.mark.parametrize(

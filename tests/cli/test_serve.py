@@ -77,6 +77,7 @@ class TestServe:
         assert shown["status"] == "qualifiee"
         assert daemon.end() == 0
         said = [entry["log"] for entry in daemon.entries]
+        assert daemon.entries[0]["core"] == "plain"
         assert said[:5] == [
             "serve.starting",
             "database.upgraded",
