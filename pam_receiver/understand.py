@@ -65,7 +65,7 @@ SOURCE_NOT_ALLOWED: Final = Rule(
 )
 
 
-@value
+@value(frozen=True, slots=True)
 class Understood:
     """A message after the pure steps that need no store: parsed, checked, read. ``code``: it is refused already.
 

@@ -4,13 +4,17 @@ A frozen dataclass sets each field by a call, so making one takes two to three t
 same rule: whoever assigns to a field of one does not pass ``make check``.
 """
 
-from dataclasses import dataclass, field
-from typing import TypeVar, dataclass_transform
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-_Class = TypeVar("_Class")
+if TYPE_CHECKING:  # dataclass itself, not a dataclass_transform: of that mypyc compares two values by their identity
+    from dataclasses import dataclass as value
+else:
+
+    def value(*, frozen, slots):
+        """Return what makes a class a dataclass, equal and hashed by its fields, which must not be assigned to."""
+        assert frozen
+        return dataclass(slots=slots, unsafe_hash=True)
 
 
-@dataclass_transform(frozen_default=True, field_specifiers=(field,))
-def value(cls: type[_Class]) -> type[_Class]:
-    """Make ``cls`` a slotted dataclass, equal and hashed by its fields, which must not be assigned to."""
-    return dataclass(slots=True, unsafe_hash=True)(cls)
+__all__ = ["value"]

@@ -18,7 +18,7 @@ _COUNTRY: Final = "99"  # how the COG of a country begins; no postal code does
 _LISTED: Final = frozenset({PlaceStanding.CURRENT, PlaceStanding.FORMER})
 
 
-@value
+@value(frozen=True, slots=True)
 class BirthPlace:
     """The COG that a PID says (``None``: nothing, ``""``: erase), where it stands or should have, what is odd there."""
 

@@ -26,7 +26,7 @@ from pam_receiver.identity.model import (
 from pam_receiver.values import value
 
 
-@value
+@value(frozen=True, slots=True)
 class Reading:
     """What a message says. ``event`` is ``None`` when a finding of severity E forbids it; ``is_rejected``: by an AR.
 

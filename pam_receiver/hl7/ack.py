@@ -34,7 +34,7 @@ class AckCode(StrEnum):
     AR = "AR"
 
 
-@value
+@value(frozen=True, slots=True)
 class Verdict:
     """What was decided about a message, and everything that is to be said of it."""
 

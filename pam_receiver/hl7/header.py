@@ -13,7 +13,7 @@ _LONGEST: Final = 1 << 16  # bytes of a header worth reading when the message it
 _FRENCH_PROFILE: Final = "IHE_FRANCE"  # IHE PAM FR 2.11.2 §6.5, MSH-21: 2.11^IHE_FRANCE-2.11-PAM
 
 
-@value
+@value(frozen=True, slots=True)
 class Header:
     """MSH, as sent: ``""`` stands for what is not there.
 

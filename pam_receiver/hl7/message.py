@@ -217,7 +217,7 @@ def _place(name: str, sequence: int, *numbers: int | None) -> Location:
     return Location(name, sequence, *numbers)
 
 
-@value
+@value(frozen=True, slots=True)
 class Message:
     """A message: what was sent, what was read, and what is to be said of how it was written.
 

@@ -16,7 +16,7 @@ MAX_IDENTIFIER_LENGTH: Final = 250  # characters of each part; the annex gives C
 MAX_IDENTIFIER_BYTES: Final = 500  # of each part in UTF-8: value and authority together fill one index entry
 
 
-@value
+@value(frozen=True, slots=True)
 class AssigningAuthority:
     """Who gave an identifier: an HD. Each part is ``""`` when not sent.
 
@@ -49,7 +49,7 @@ class AssigningAuthority:
         return bool(name) and name in (self.universal_id, self.namespace_id)
 
 
-@value
+@value(frozen=True, slots=True)
 class PatientIdentifier:
     """One identifier of a patient other than the INS in force: value (CX-1), type (CX-5), authority (CX-4)."""
 
@@ -95,7 +95,7 @@ _MATRICULE: Final = re.compile(r"[0-9]{5}(?:[0-9]{2}|2[AB])[0-9]{8}")
 _WITHOUT_KEY: Final = re.compile(r"[0-9]{5}(?:[0-9]{2}|2[AB])[0-9]{6}")
 
 
-@value
+@value(frozen=True, slots=True)
 class Ins:
     """A national health identity: matricule (15 characters: 13 and a key of 2) and OID, one of ``INS_OIDS``."""
 

@@ -36,7 +36,7 @@ _DISAGREEMENTS: Final[dict[Disagreement, tuple[str, str]]] = {
 }
 
 
-@value
+@value(frozen=True, slots=True)
 class Admitted:
     """The INS that a message names, if it can be taken at all; ``superseded``: the NIA that stands beside a NIR."""
 

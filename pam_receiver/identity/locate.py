@@ -7,7 +7,7 @@ from pam_receiver.identity.model import Identity, MergeLink, Person, SentIdentif
 from pam_receiver.values import value
 
 
-@value
+@value(frozen=True, slots=True)
 class Located:
     """The identity that the IPPs name (``None``: all unknown), and the IPP that named it."""
 

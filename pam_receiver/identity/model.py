@@ -34,7 +34,7 @@ class EndedIns:
     reason: EndReason
 
 
-@value
+@value(frozen=True, slots=True)
 class Identity:
     """An identity as held. ``merged_into`` is the id of the identity that absorbed it, itself perhaps absorbed.
 
@@ -102,7 +102,7 @@ class MergeLink:
 # --------------------------------------------------------------------------------------------- what a message says
 
 
-@value
+@value(frozen=True, slots=True)
 class SentIdentifier:
     """An identifier other than an INS, and where it stands in the message."""
 
@@ -110,7 +110,7 @@ class SentIdentifier:
     at: Location
 
 
-@value
+@value(frozen=True, slots=True)
 class SentIns:
     """A repetition that is an INS by its type and OID. ``matricule`` as sent, ``""`` when it is erased (``""``)."""
 
@@ -119,7 +119,7 @@ class SentIns:
     at: Location
 
 
-@value
+@value(frozen=True, slots=True)
 class Interval:
     """When something happened, as precisely as it was said: between ``earliest`` and ``latest`` (UTC)."""
 
@@ -128,7 +128,7 @@ class Interval:
     place: Location | None = field(default=None, compare=False)  # where the message says so
 
 
-@value
+@value(frozen=True, slots=True)
 class Person:
     """What one PID says of one person.
 
@@ -169,7 +169,7 @@ class UpdateKind(Enum):
     CHANGE = "A47"
 
 
-@value
+@value(frozen=True, slots=True)
 class Update:
     """A28, A31 and the movements of ITI-31."""
 
@@ -213,7 +213,7 @@ class ChangeIdentifier:
 Event = Update | Delete | Merge | ChangeIdentifier
 
 
-@value
+@value(frozen=True, slots=True)
 class Occasion:
     """The message that an event came by. ``at``: when we received it (UTC). ``control_id`` is safe to show.
 
@@ -262,7 +262,7 @@ class Policy:
 JsonValue = Mapping[str, object] | Sequence[object] | str | bool | None
 
 
-@value
+@value(frozen=True, slots=True)
 class Difference:
     """One thing that changed in an identity. ``before`` and ``after`` are JSON values; ``reason`` only for an INS."""
 
@@ -272,7 +272,7 @@ class Difference:
     reason: str | None = None
 
 
-@value
+@value(frozen=True, slots=True)
 class Change:
     """One identity, before (``None``: created) and after a message, and what changed."""
 
@@ -281,7 +281,7 @@ class Change:
     differences: tuple[Difference, ...]
 
 
-@value
+@value(frozen=True, slots=True)
 class Alert:
     """Something that a person should look at, about one identity."""
 
@@ -289,7 +289,7 @@ class Alert:
     finding: Finding
 
 
-@value
+@value(frozen=True, slots=True)
 class Decision:
     """What one event comes to. With an E finding nothing changes (alerts are kept all the same).
 
@@ -307,7 +307,7 @@ class Decision:
         return any(finding.is_error for finding in self.findings)
 
 
-@value
+@value(frozen=True, slots=True)
 class SeenAuthority:
     """A sender (MSH-3, MSH-4) has named ``authority``, which has HD-1, alone or with HD-2."""
 

@@ -58,7 +58,7 @@ DEACTIVATING: Final = frozenset({"DESA", "INVA"})  # table 0445: deactivated, in
 DUPLICATE: Final = "DOUB"  # table 0445: duplicate or slave record
 
 
-@value
+@value(frozen=True, slots=True)
 class Reliability:
     """What the repetitions of PID-32 say: ``codes`` as sent, the status among them, the attributes among them."""
 
@@ -122,7 +122,7 @@ DEDUCTIONS: Final = MappingProxyType(
 )
 
 
-@value
+@value(frozen=True, slots=True)
 class Deduction:
     """What is kept: ``status`` (``None``: the one held, else provisoire) and whether the INS beside it is taken."""
 

@@ -32,7 +32,7 @@ class Trait(StrEnum):
 TRAIT_NAMES: Final = tuple(trait.value for trait in Trait)  # the fields of StrictTraits, keys of JSON, columns
 
 
-@value
+@value(frozen=True, slots=True)
 class StrictTraits:
     """The five strict traits, as sent.
 
