@@ -17,16 +17,18 @@ def decide(event: Event, known: Known, occasion: Occasion, policy: Policy) -> De
 
     Spec: IHE PAM FR 2.11.2 §2.1, §4.1, §4.4; ITI TF-2 §3.30.6.
     """
-    has_steps = isinstance(event, (Merge, ChangeIdentifier))
-    draft = Draft(known, occasion, policy, has_steps=has_steps, may_be_late=isinstance(event, Merge))
     match event:
         case Update():
+            draft = Draft(known, occasion, policy)
             decide_update(draft, event)
         case Delete():
+            draft = Draft(known, occasion, policy)
             decide_delete(draft, event)
         case Merge():
+            draft = Draft(known, occasion, policy, has_steps=True, may_be_late=True)
             decide_merge(draft, event)
         case ChangeIdentifier():
+            draft = Draft(known, occasion, policy, has_steps=True)
             decide_change(draft, event)
         case _:
             assert_never(event)

@@ -134,4 +134,6 @@ def looks_like_nir(text: str) -> bool:
 
 def has_right_key(matricule: str) -> bool:
     """Whether the key (the last two digits) of a well-formed ``matricule`` is right, Corsica included."""
+    if matricule.isdecimal():
+        return 97 - int(matricule[:13]) % 97 == int(matricule[13:])
     return bool(nir.calc_check_digits(matricule) == matricule[13:])

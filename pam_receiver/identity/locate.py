@@ -59,6 +59,8 @@ def locate(draft: Draft, person: Person) -> Located | None:
 
 def is_in_force(draft: Draft, identity: Identity, sent: SentIdentifier) -> bool:
     """Whether this identity holds the IPP as one in force."""
+    if sent.identifier in identity.ipps:
+        return True  # nearly always so: by the very authority
     known, sender = draft.known, draft.occasion.sender
     return any(known.is_same(each, sent.identifier, sender) for each in identity.ipps)
 

@@ -177,7 +177,7 @@ def missing_traits(said: StrictTraits) -> tuple[Trait, ...]:
 _FAMILY_NAME: Final = re.compile(r"[A-Z'](?:[A-Z]|[ ](?![ '])|'(?!['])|-)*")
 _GIVEN_NAME: Final = re.compile(r"[A-Z'](?:[A-Z]|[ ](?![ '])|'(?!['])|-(?!-))*(?<![-'])")
 
-_NAME_FORMS: Final = {
+_NAME_FORMS: Final = {  # of the first traits, in their order
     Trait.BIRTH_FAMILY_NAME: _FAMILY_NAME,
     Trait.FIRST_BIRTH_GIVEN_NAME: _GIVEN_NAME,
     Trait.BIRTH_GIVEN_NAMES: _GIVEN_NAME,
@@ -210,9 +210,8 @@ def check_qualified_form(said: StrictTraits, places: Mapping[Trait, Location]) -
     Spec: IHE PAM FR 2.11.2 §6.6.2, §6.6.5; RNIV 1 EXI ID 10.
     """
     findings: list[Finding] = []
-    for trait, form in _NAME_FORMS.items():
-        value = said.get(trait)
-        if value and not form.fullmatch(value):
+    for (trait, form), name in zip(_NAME_FORMS.items(), said.values[:3], strict=True):
+        if name and not (name.isascii() and name.isalpha() and name.isupper()) and not form.fullmatch(name):
             findings.append(_say_charset(trait, places.get(trait)))
     first, names = said.first_birth_given_name, said.birth_given_names
     if first and names and not is_head_of(first, names):

@@ -82,20 +82,23 @@ def follow(draft: Draft, before: Identity | None, person: Person, kind: UpdateKi
         after = held  # nothing gives way to it
     else:
         after = _take_ins(draft, held, taken, kind)
-    after = Identity(  # not replace: every message makes one
-        id=held.id,
-        merged_into=held.merged_into,
-        version=held.version,
-        dated_at=held.dated_at,
-        status=after.status if taken.ins is None else IdentityStatus.QUALIFIEE,
-        ins=taken.ins or after.ins,
-        ended_ins=after.ended_ins,
-        traits=held.traits.follow(_with_list(draft, held.traits, person, is_qualified=taken.ins is not None)),
-        used_family_name=_said(person.used_family_name, held.used_family_name),
-        used_given_name=_said(person.used_given_name, held.used_given_name),
-        identifiers=_follow_identifiers(draft, after, person),
-        reliability_codes=follow_codes(held, person, kind),
-        active=follow_activity(draft, held, person, kind),
+    traits = held.traits.follow(_with_list(draft, held.traits, person, is_qualified=taken.ins is not None))
+    identifiers = _follow_identifiers(draft, after, person)
+    codes = follow_codes(held, person, kind)
+    after = Identity(  # neither replace nor names: every message makes one
+        held.id,
+        follow_activity(draft, held, person, kind),
+        held.merged_into,
+        held.version,
+        after.status if taken.ins is None else IdentityStatus.QUALIFIEE,
+        codes,
+        taken.ins or after.ins,
+        traits,
+        _said(person.used_family_name, held.used_family_name),
+        _said(person.used_given_name, held.used_given_name),
+        identifiers,
+        after.ended_ins,
+        held.dated_at,
     )
     if draft.is_stale(held):
         after = restrain(draft, held, after, person)

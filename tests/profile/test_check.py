@@ -239,6 +239,34 @@ class TestRepetitions:
         assert said(a28(PID={32: 'VALI~~""~QUAL'})) == [("pid-32-not-in-table", "PID-32[4]")]
 
 
+class TestRepeatedFaults:
+    """A sender that writes its name wrong does so in every message: what was found is remembered for its place."""
+
+    def test_it_is_told_the_same_again_after_many_others(self) -> None:
+        plan, raw = FRENCH.plans["A28"], a28().replace(b"|CHU-LYRE", b"|CHU^1.2.3^ODD", 1)
+        first = said(raw)
+        assert [where for _, where in first] == ["MSH-4.3"]
+        for number in range(300):
+            check(a28().replace(b"|CHU-LYRE", b"|CHU^1.2.%d^ODD" % number, 1))
+        assert 0 < len(plan.judged) <= 256
+        assert said(raw) == said(raw) == first
+
+    def test_in_another_segment_it_has_its_own_place(self) -> None:
+        role = b"ROL|1|AD|ODRP|1^A^B^^^^^^A&1.2.3&ODD|20250101\r"
+        told = [said(a28() + role), said(a28() + role + role), said(a28() + role)]
+        assert told[0] == told[2]
+        first, second = ([f"ROL{place}-4.9.3", f"ROL{place}-4.10"] for place in ("", "(2)"))
+        wanted = {*first, *second}
+        assert [where for _, where in told[1] if where in wanted] == [*first, *second]
+
+    def test_of_a_patient_and_of_what_is_long_nothing_is_remembered(self) -> None:
+        plan = FRENCH.plans["A28"]
+        plan.judged.clear()
+        check(a28(**{"5": "DOE^JANE^^^^^ODD"}))
+        check(a28().replace(b"|CHU-LYRE", b"|CHU^1.2.3^" + b"O" * 250, 1))
+        assert plan.judged == {}
+
+
 class TestMostFindings:
     """A message of 1 MiB can hold some 400 000 faults: the rest is not looked for."""
 
