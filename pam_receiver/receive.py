@@ -44,6 +44,7 @@ from pam_receiver.store import (
     Transaction,
 )
 from pam_receiver.understand import Understood, bounded, join, refuse_sender, tell_raised, understand
+from pam_receiver.values import value
 
 log = logging.getLogger("pam_receiver.receive")
 
@@ -72,7 +73,7 @@ INTERNAL_ERROR: Final = Rule(
 _FAILED: Final = (INTERNAL_ERROR.at(),)
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Incoming:
     """One message as it was read: its bytes, who sent it (``host:port``), when (UTC), and by which port of ours.
 
@@ -88,7 +89,7 @@ class Incoming:
     is_known: bool = True
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Outcome:
     """What became of one message, safe to log. ``rules``: (rule, severity) of each finding.
 
@@ -115,7 +116,7 @@ class AnswerStyle:
     which: Literal["all", "errors"] = "all"
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Read:
     """A message of a batch: what came in, and what was understood of it."""
 
@@ -126,7 +127,7 @@ class Read:
     repeat_key: bytes
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class _Settled:
     """A message after its decision, ready to be written and answered."""
 

@@ -4,7 +4,6 @@ import asyncio
 import logging
 import socket
 from collections import deque
-from dataclasses import dataclass
 from typing import Final, Protocol
 
 from pam_receiver.hl7.header import read_header_loosely
@@ -13,6 +12,7 @@ from pam_receiver.intake import Intake, Line
 from pam_receiver.listener.limits import Callers, Limits
 from pam_receiver.metrics import Metrics
 from pam_receiver.receive import Outcome
+from pam_receiver.values import value
 
 log = logging.getLogger(__name__)
 
@@ -45,7 +45,7 @@ class House(Protocol):
     def reach(self, limit: str, event: str, extra: dict[str, object]) -> None: ...
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class _Owed:
     """A message of this connection that is not answered yet."""
 

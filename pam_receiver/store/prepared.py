@@ -4,7 +4,7 @@ times a second, and SQLAlchemy's own way from a statement to its rows takes long
 
 from collections import namedtuple
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import cache
+from functools import cache, partial
 from operator import itemgetter
 from typing import Any, Final
 
@@ -16,6 +16,7 @@ from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.types import TypeEngine
 
 from pam_receiver.store.rows import Values, to_json_text
+from pam_receiver.store.schema import UtcTime
 
 _make_postgres: Callable[..., Dialect] = PGDialect_psycopg  # it has no types
 DIALECTS: Final[Mapping[str, Dialect]] = {
@@ -144,7 +145,24 @@ def _tuples(names: Sequence[str]) -> Callable[[Values], Sequence[object]]:
 def _writer(type_: TypeEngine[Any], dialect: Dialect) -> _Process | None:
     if isinstance(type_, JSON):  # the text goes in as it is, and the statement says what it is
         return to_json_text
+    if isinstance(type_, UtcTime):
+        return _once_in_a_row(partial(type_.process_bind_param, dialect=dialect))
     return type_.dialect_impl(dialect).bind_processor(dialect)
+
+
+def _once_in_a_row(write: _Process) -> _Process:
+    """Return ``write`` that answers at once when it is asked for the same object again: rows of a batch share times."""
+    last: Any = None
+    written: Any = write(None)
+
+    def write_once(value: Any) -> Any:
+        nonlocal last, written
+        if value is not last:
+            written = write(value)
+            last = value
+        return written
+
+    return write_once
 
 
 def _reader(type_: TypeEngine[Any], dialect: Dialect) -> _Process | None:

@@ -1,12 +1,13 @@
 """What the store asks of keys: to seal what it writes, to open what it reads, to sign. And the store without a key."""
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Protocol
 
 from pam_receiver.store.keys import KeyMissing, NoKey
+from pam_receiver.values import value
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Sealed:
     """Bytes as they are kept. ``key_id``: of the key that they are encrypted with; ``None``: they are in clear."""
 

@@ -50,9 +50,10 @@ from pam_receiver.store.schema import (
 from pam_receiver.store.schema import in_force as table_in_force
 from pam_receiver.store.sealing import InClear, Sealing
 from pam_receiver.store.writer import Writer
+from pam_receiver.values import value
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Receipt:
     """An earlier accepted (AA) message, by which its repeat is recognised. ``digest``: SHA-256 of its bytes."""
 
@@ -62,7 +63,7 @@ class Receipt:
     ack: bytes
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class MessageRecord:
     """One message to journal. ``id``: a UUID text that sorts by time. ``event``: ``""`` when it could not be read.
 
@@ -389,13 +390,17 @@ class Transaction:
         in_force_id = in_force.id if in_force is not None else None
         gone = self._erased([record.repeat_of for record in messages if record.repeat_of is not None])
         sentences: dict[str, Sentence] = {}
-        rows = [
-            {
-                **self._message_values(record, in_force_id, at if record.repeat_of in gone else None),
-                "findings": keep_findings(record.findings, sentences),
-            }
-            for record in messages
-        ]
+        rows = []
+        for record in messages:
+            values = _message_values(record)
+            # the text of what this one repeats was erased, and would come back with it
+            is_erased = record.repeat_of in gone
+            sealed = self.sealing.seal(record.id, b"" if is_erased else record.raw)
+            values["raw"], values["key_id"] = sealed.content, sealed.key_id
+            values["erased_at"] = at if is_erased else None
+            values["in_force"] = in_force_id
+            values["findings"] = keep_findings(record.findings, sentences)
+            rows.append(values)
         self._insert(_SAID[self._kind], [each.values for key, each in sentences.items() if key not in self._known_said])
         self._said |= sentences.keys()
         self._insert(_MESSAGE, rows)
@@ -435,12 +440,6 @@ class Transaction:
             return frozenset()
         found = fetch(self._connection, self._reads.erased, {"ids": self._reads.pack(ids)})
         return frozenset([row.id for row in found])
-
-    def _message_values(self, record: MessageRecord, in_force_id: str | None, erased_at: datetime | None) -> Values:
-        """``erased_at``: the text of what this one repeats was erased, and would come back with it."""
-        sealed = self.sealing.seal(record.id, record.raw if erased_at is None else b"")
-        kept = {"raw": sealed.content, "key_id": sealed.key_id, "in_force": in_force_id, "erased_at": erased_at}
-        return {**_message_values(record), **kept}
 
     def _keep_in_force(self, in_force: InForce, at: datetime) -> None:
         dialect = self._kind
