@@ -33,15 +33,19 @@ from pam_receiver.identity.model import (
 from pam_receiver.ids import MessageIds, ack_control_id, safe_control_id
 from pam_receiver.sources import Sources
 from pam_receiver.store import (
+    ALONE,
     AuditEvent,
+    Hold,
     InForce,
     MessageRecord,
+    MoreToHold,
     Receipt,
     Store,
     StoreConflict,
     StoreError,
     StoreUnavailable,
     Transaction,
+    hold_names,
 )
 from pam_receiver.understand import Understood, bounded, join, refuse_sender, tell_raised, understand
 from pam_receiver.values import value
@@ -154,16 +158,22 @@ class Receiver:
         answers: AnswerStyle | None = None,
         in_force: InForce | None = None,
         new_message_id: Callable[[], str] | None = None,
+        renumbers: bool = False,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         max_block_bytes: int = 1 << 20,
         audit: Callable[[Outcome], AuditEvent] | None = None,
     ) -> None:
-        """``audit``: what the trail is to say of each message, when an operator has it taken."""
+        """``audit``: what the trail is to say of each message, when an operator has it taken.
+
+        ``renumbers``: a message that had to wait for another writer has a new id, after those that this one has kept;
+        so it is without ``new_message_id``. Ids that are given from outside stay, whoever was faster.
+        """
         self._store = store
         self._sources = sources
         self._answers = answers or AnswerStyle()
         self._in_force = in_force
         self._new_message_id = new_message_id or MessageIds()
+        self._renumbers = renumbers or new_message_id is None
         self._now = now
         self._max_block_bytes = max_block_bytes
         self._audit = audit
@@ -229,7 +239,7 @@ class Receiver:
         try:
             tx = self._store.open_transaction(waits=False)
             with tx.ending_on_error():
-                outcomes = self._write_batch(tx, reads)
+                outcomes = self._write_batch(tx, reads, _names_of(reads))
         except StoreError:  # somebody else has the file, perhaps for a moment: waited for elsewhere
             return partial(self.keep, reads)
         return partial(self._commit, tx, reads, outcomes)
@@ -252,21 +262,31 @@ class Receiver:
         Raises:
             StoreUnavailable: as :meth:`receive`.
         """
+        names = _names_of(reads)
+        hold = hold_names(ipps=names.ipps, matricules=names.matricules, repeat_keys=names.repeat_keys)
+        if hold.is_too_wide() and not self._store.is_file:
+            if len(reads) > 1:
+                return self._keep_halves(reads)
+            hold = ALONE
         most = _MOST_CONFLICTS if len(reads) > 1 else _MOST_CONFLICTS_ALONE
         for attempt in range(1, most + 1):
             try:
-                return self._keep_once(reads)
+                return self._keep_once(reads, names, hold)
             except StoreUnavailable:
                 raise
             except StoreError as error:
                 if not isinstance(error, StoreConflict) or attempt == most:
                     return self._isolate(reads, error)
+                hold = error.hold if isinstance(error, MoreToHold) else ALONE  # nobody is faster than who is alone
         raise AssertionError  # not reached: the last conflict was isolated
+
+    def _keep_halves(self, reads: Sequence[Read]) -> tuple[Outcome, ...]:
+        half = len(reads) // 2
+        return (*self.keep(reads[:half]), *self.keep(reads[half:]))
 
     def _isolate(self, reads: Sequence[Read], error: StoreError) -> tuple[Outcome, ...]:
         if len(reads) > 1:
-            half = len(reads) // 2
-            return (*self.keep(reads[:half]), *self.keep(reads[half:]))
+            return self._keep_halves(reads)
         read = reads[0]
         if read.understood.findings == _FAILED:
             raise error  # even the refusal cannot be journalled
@@ -274,16 +294,19 @@ class Receiver:
         refused = replace(read.understood, findings=_FAILED, code=AckCode.AR)
         return self.keep([replace(read, understood=refused)])
 
-    def _keep_once(self, reads: Sequence[Read]) -> tuple[Outcome, ...]:
-        tx = self._store.open_transaction()
+    def _keep_once(self, reads: Sequence[Read], names: "_Names", hold: Hold) -> tuple[Outcome, ...]:
+        tx = self._store.open_transaction(hold=hold)
         with tx.ending_on_error():
-            outcomes = self._write_batch(tx, reads)
+            outcomes = self._write_batch(tx, reads, names)
         tx.commit()
         return outcomes  # only here: the promise is already on disk
 
-    def _write_batch(self, tx: Transaction, reads: Sequence[Read]) -> tuple[Outcome, ...]:
+    def _write_batch(self, tx: Transaction, reads: Sequence[Read], names: "_Names") -> tuple[Outcome, ...]:
         """Decide and write in one transaction for the batch, which is not committed yet."""
-        known, receipts = _load(tx, reads)
+        known, receipts = tx.load(
+            ipps=names.ipps, matricules=names.matricules, senders=names.senders, repeat_keys=names.repeat_keys
+        )
+        reads = self._in_turn(reads, tx.last_message_id)
         settled = []
         for read in reads:  # pure, in order: each on what the last one left
             one = self._settle(read, known, receipts)
@@ -298,6 +321,16 @@ class Receiver:
         if self._audit is not None:
             tx.audit(*map(self._audit, outcomes), at=self._now())
         return outcomes
+
+    def _in_turn(self, reads: Sequence[Read], last: str) -> Sequence[Read]:
+        """Return a batch with ids after that of the ``last`` message of the journal, which another writer may have kept
+        since ours were given: whoever folds the journal takes its lines in the order of their ids.
+        """
+        if not self._renumbers or reads[0].message_id > last:
+            return reads
+        new_id = MessageIds(after=last)  # those that are given on the loop meanwhile are of later batches
+        # One that failed has been logged by its id; it names nobody.
+        return [read if read.understood.findings == _FAILED else replace(read, message_id=new_id()) for read in reads]
 
     def _settle(self, read: Read, known: Known, receipts: dict[bytes, list[Receipt]]) -> _Settled:
         try:
@@ -382,8 +415,17 @@ def _authorities(event: Event, sender: tuple[str, str]) -> list[SeenAuthority]:
     return [SeenAuthority(sender, each) for each in authorities if each.namespace_id]
 
 
-def _load(tx: Transaction, reads: Sequence[Read]) -> tuple[Known, dict[bytes, list[Receipt]]]:
-    """Load every identity and every earlier receipt that a batch names, in one query each."""
+@dataclass(frozen=True, slots=True)
+class _Names:
+    """What the messages of a batch name: all that is loaded for it."""
+
+    ipps: frozenset[str]
+    matricules: frozenset[str]
+    senders: frozenset[tuple[str, str]]
+    repeat_keys: frozenset[bytes]
+
+
+def _names_of(reads: Sequence[Read]) -> _Names:
     ipps: set[str] = set()
     matricules: set[str] = set()
     senders: set[tuple[str, str]] = set()
@@ -394,8 +436,8 @@ def _load(tx: Transaction, reads: Sequence[Read]) -> tuple[Known, dict[bytes, li
             ipps.update(each.identifier.value for each in identifiers)
             matricules.update(each.matricule for each in ins if each.matricule)
             senders.add(read.understood.sender)
-    keys = {read.repeat_key for read in reads if read.repeat_key}
-    return tx.load(ipps=ipps, matricules=matricules, senders=senders, repeat_keys=keys)
+    keys = frozenset(read.repeat_key for read in reads if read.repeat_key)
+    return _Names(frozenset(ipps), frozenset(matricules), frozenset(senders), keys)
 
 
 def _write(tx: Transaction, settled: Sequence[_Settled], in_force: InForce | None, at: datetime) -> None:

@@ -110,6 +110,7 @@ def _make_receiver(settings: "Settings", store: "Store", sources: "Sources") -> 
         answers=parts.make_answer_style(settings),
         in_force=make_in_force(sources, program=__version__),
         new_message_id=MessageIds(after=queries.find_last_message_id(store)),  # whatever the clock says meanwhile
+        renumbers=True,
         max_block_bytes=settings.max_block_bytes,
     )
 

@@ -17,6 +17,7 @@ from pam_receiver.store.acts import (
     load_by_id,
     read_messages_since,
 )
+from pam_receiver.store.checkpoints import hold_journal
 from pam_receiver.store.traces import Traces
 
 
@@ -78,6 +79,7 @@ def unmerge(
     link = plan.link
     words = UnmergeAct(link.absorbed, link.survivor, link.message_id, plan.was_active)
     with store.begin() as tx:
+        hold_journal(tx)
         known = load_by_id(tx, [link.absorbed, link.survivor])
         decision = decide_unmerge(known, absorbed=link.absorbed, survivor=link.survivor, was_active=plan.was_active)
         if isinstance(decision, NotUndone):

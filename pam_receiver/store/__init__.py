@@ -10,6 +10,7 @@ from pam_receiver.store.errors import (
     StoreSettingError,
     StoreUnavailable,
 )
+from pam_receiver.store.locks import ALONE, Hold, MoreToHold, hold_names
 from pam_receiver.store.queries import (
     FullMessageView,
     IdentityView,
@@ -22,16 +23,19 @@ from pam_receiver.store.queries import (
 from pam_receiver.store.transaction import InForce, MessageRecord, Receipt, Store, Transaction
 
 __all__ = [
+    "ALONE",
     "Actor",
     "AlertState",
     "AlertView",
     "AuditEvent",
     "FullMessageView",
+    "Hold",
     "IdentityView",
     "InForce",
     "JournalEntry",
     "MessageRecord",
     "MessageView",
+    "MoreToHold",
     "Reason",
     "Receipt",
     "SchemaMismatch",
@@ -44,4 +48,5 @@ __all__ = [
     "TouchedIdentity",
     "Transaction",
     "VersionView",
+    "hold_names",
 ]

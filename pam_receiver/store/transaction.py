@@ -17,6 +17,7 @@ from pam_receiver.store.audit import AuditEvent, append
 from pam_receiver.store.checkpointer import Checkpointer
 from pam_receiver.store.engine import FileLock, Target, check_revision, is_at_head, open_engine, read_url, reading
 from pam_receiver.store.errors import StoreConflict, StoreError, translated
+from pam_receiver.store.locks import Hold, Taken, extend, take
 from pam_receiver.store.prepared import cursor_of, fetch, fetch_all, prepared_write
 from pam_receiver.store.reads import read_families, read_merges, reads_of
 from pam_receiver.store.rows import (
@@ -163,17 +164,24 @@ class Store:
             yield transaction
         transaction.commit()
 
-    def open_transaction(self, *, waits: bool = True, pipelined: bool = True) -> "Transaction":
+    def open_transaction(
+        self, *, waits: bool = True, pipelined: bool = True, hold: Hold | None = None
+    ) -> "Transaction":
         """Begin a write transaction that the caller ends, one at a time; on a server its statements are pipelined.
 
-        ``waits``: for a lock on a file that another process holds.
+        ``waits``: for a lock on a file that another process holds. ``hold``: what a batch keeps from others on a
+        server; without one the transaction must not touch what messages do, or keep them out itself.
 
         Raises:
             StoreUnavailable: there is none.
         """
         with translated(self.name):
             connection = self._writer.begin(waits=waits, pipelined=pipelined)
-        return Transaction(connection, self.name, self.sealing, self._writer)
+        transaction = Transaction(connection, self.name, self.sealing, self._writer)
+        if hold is not None and not self.is_file:
+            with transaction.ending_on_error():
+                transaction.hold(hold)
+        return transaction
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
@@ -302,6 +310,16 @@ class Transaction:
         self._said: frozenset[str] = frozenset()  # and those of this transaction
         self._updates: tuple[Any, int] | None = None  # the cursor of the update of identities, and how many there are
         self._in_force = connection.info.get(_IN_FORCE)  # the id of what is in force, once the database has it
+        self._taken: Taken | None = None  # what is held, and what it had to wait for
+
+    def hold(self, what: Hold) -> None:
+        """Wait until no other writer holds any of this; to be called first, on a server."""
+        self._taken = take(self._connection, what)
+
+    @property
+    def last_message_id(self) -> str:
+        """The greatest id of the journal when all was held, ``""`` when it was empty or nothing is held."""
+        return self._taken.last_message_id if self._taken is not None else ""
 
     @contextmanager
     def ending_on_error(self) -> Iterator[None]:
@@ -353,6 +371,9 @@ class Transaction:
         An identity is named by an IPP (of any authority) or by its INS in force; with it come its survivors up the
         chain of merges and the identities absorbed into any of these. ``repeat_keys``: see :class:`MessageRecord`;
         the receipts of each come latest first, at most ``MAX_RECEIPTS`` of them.
+
+        Raises:
+            MoreToHold: this transaction holds some names, and another one goes by which it has found an identity.
         """
         asked: list[tuple[Select[Any], Mapping[str, object]]] = [
             (self._reads.seen, {"senders": self._reads.pack([sender_key(sender) for sender in senders])}),
@@ -361,6 +382,8 @@ class Transaction:
         named = {"ipps": self._reads.pack(ipps), "matricules": self._reads.pack(matricules)}
         rows, seen, receipts = fetch_all(self._connection, (self._reads.named, named), *asked)
         identities = read_families(self._connection, rows)
+        if self._taken is not None:
+            extend(self._connection, self._taken.hold, identities, self._database)
         merges = read_merges(self._connection, [each.id for each in identities if each.merged_into is not None])
         return Known(identities, merges, [read_seen(*row) for row in seen]), _receipts(receipts)
 
@@ -383,8 +406,11 @@ class Transaction:
         ``in_force``: what decided on all of them. ``at``: aware, UTC.
 
         Raises:
-            StoreConflict: an identity is no longer what the changes start from, or an IPP has just been taken.
+            StoreConflict: an identity is no longer what the changes start from, or an IPP has just been taken; or a
+                sender has named a new authority, on which all its messages may depend, and others are let in.
         """
+        if seen and self._taken is not None and not self._taken.hold.alone:
+            raise StoreConflict(self._database)
         if in_force is not None and in_force.id != self._in_force:
             self._keep_in_force(in_force, at)
         in_force_id = in_force.id if in_force is not None else None
