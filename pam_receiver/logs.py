@@ -14,6 +14,7 @@ ALLOWED_KEYS: Final = frozenset(
     {
         "ack",
         "client",
+        "code",
         "connections",
         "control_id",
         "copy",
@@ -48,6 +49,8 @@ ALLOWED_KEYS: Final = frozenset(
         "untold",
         "version",
         "waiting",
+        "worker",
+        "workers",
     }
 )
 

@@ -1,11 +1,25 @@
 """What is counted for Prometheus. Labels are bounded: events, rules, named sources; no value that a sender chose."""
 
-from collections.abc import Mapping
+import os
+from collections.abc import Iterable, Mapping
 from datetime import datetime
+from pathlib import Path
 from typing import Final, Literal
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info, ProcessCollector, generate_latest
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    Info,
+    Metric,
+    ProcessCollector,
+    generate_latest,
+    values,
+)
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
+from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
+from prometheus_client.registry import Collector
 
 from pam_receiver import __version__
 from pam_receiver.receive import Outcome
@@ -19,15 +33,44 @@ _BATCH_SIZES: Final = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 _SECONDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 25.0)
 
 
-class Metrics:
-    """The counters of one daemon, in a registry of their own: two daemons in one process do not meet."""
+def share(folder: Path, name: str) -> None:
+    """Keep what this process counts in files of ``folder``, from now on; to be called before its first counter is made.
 
-    def __init__(self) -> None:
+    ``name``: of no other process that runs. One of the same name goes on where it ended, so that no count ever falls.
+    """
+    os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(folder)
+    values.ValueClass = values.MultiProcessValue(lambda: name)  # type: ignore[no-untyped-call]
+
+
+def forget(folder: Path, name: str) -> None:
+    """Let go of what is true of a running process alone, now that the one of this name has ended: not of its counts."""
+    mark_process_dead(name, str(folder))  # type: ignore[no-untyped-call]
+
+
+class Metrics:
+    """The counters of one daemon, in a registry of their own: two daemons in one process do not meet.
+
+    ``shared``: the folder in which several processes count (see :func:`share`); what is shown is the sum of all.
+    """
+
+    def __init__(self, shared: Path | None = None) -> None:
         self._registry = registry = CollectorRegistry()
         self._found: dict[tuple[object, ...], Counter] = {}  # as many as there are labels, which are bounded
-        ProcessCollector(registry=registry)
-        build = Info("pam_receiver_build", "The running version.", registry=registry)
+        self._shown = registry
+        if shared is None:
+            ProcessCollector(registry=registry)
+        else:
+            self._shown = CollectorRegistry()
+            self._shown.register(_Shared(shared))
+            self._shown.register(_Processes())
+        build = Info("pam_receiver_build", "The running version.", registry=self._shown)
         build.info({"version": __version__})
+        self._listening = Gauge(
+            "pam_receiver_workers",
+            "Processes that take MLLP connections.",
+            registry=registry,
+            multiprocess_mode="livesum",
+        )
         self._count_messages(registry)
         self._count_connections(registry)
         self._count_certificates(registry)
@@ -60,6 +103,7 @@ class Metrics:
             "Alerts that are open, by rule; read once a minute.",
             ("rule",),
             registry=registry,
+            multiprocess_mode="livemax",
         )
         self._repeats = Counter(
             "pam_receiver_repeats_total", "Messages answered again with their stored ACK.", registry=registry
@@ -81,7 +125,12 @@ class Metrics:
         )
 
     def _count_connections(self, registry: CollectorRegistry) -> None:
-        self._connections = Gauge("pam_receiver_open_connections", "MLLP connections open now.", registry=registry)
+        self._connections = Gauge(
+            "pam_receiver_open_connections",
+            "MLLP connections open now.",
+            registry=registry,
+            multiprocess_mode="livesum",
+        )
         self._connections_total = Counter(
             "pam_receiver_connections_total", "MLLP connections taken, probes included.", registry=registry
         )
@@ -116,6 +165,7 @@ class Metrics:
             "When a certificate ends (Unix time), by address listened on and file.",
             ("listener", "file"),
             registry=registry,
+            multiprocess_mode="livemin",
         )
         self._reloads = Counter(
             "pam_receiver_certificate_reloads_total",
@@ -147,12 +197,25 @@ class Metrics:
     def messages_by_source(self) -> dict[str, float]:
         """Return how many messages of each named source are in the journal, since this daemon began."""
         found: dict[str, float] = {}
-        for metric in self._source_messages.collect():
-            for sample in metric.samples:
-                if sample.name.endswith("_total"):
-                    name = sample.labels["source"]
-                    found[name] = found.get(name, 0.0) + sample.value
+        for labels, value in self._read("pam_receiver_source_messages_total"):
+            found[labels["source"]] = found.get(labels["source"], 0.0) + value
         return found
+
+    def _read(self, name: str) -> Iterable[tuple[Mapping[str, str], float]]:
+        """Return the labels and the value of each sample of this name, of all processes."""
+        for metric in self._shown.collect():
+            for sample in metric.samples:
+                if sample.name == name:
+                    yield sample.labels, sample.value
+
+    def show_listening(self, is_listening: bool) -> None:
+        """Show whether this process takes MLLP connections."""
+        self._listening.set(is_listening)
+
+    @property
+    def listening(self) -> int:
+        """How many processes take MLLP connections."""
+        return int(sum(value for _, value in self._read("pam_receiver_workers")))
 
     def show_open_alerts(self, by_rule: Mapping[str, int]) -> None:
         """Show how many alerts are open, by rule; a rule of which none is open any more has 0."""
@@ -210,4 +273,55 @@ class Metrics:
 
     def render(self) -> bytes:
         """Write all counters in the text format of Prometheus (:data:`CONTENT_TYPE`)."""
-        return generate_latest(self._registry)
+        return generate_latest(self._shown)
+
+
+class _Shared(Collector):
+    """The counts of all processes that share a folder, added up."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def collect(self) -> Iterable[Metric]:
+        # A file that is being made is empty for a moment, and holds no count yet; one that is gone is passed over.
+        files = [str(each) for each in self._folder.glob("*.db") if _size(each)]
+        found: Iterable[Metric] = MultiProcessCollector.merge(files)  # type: ignore[no-untyped-call]
+        return found
+
+
+def _size(file: Path) -> int:
+    try:
+        return file.stat().st_size
+    except FileNotFoundError:
+        return 0
+
+
+class _Processes(Collector):
+    """The ``process_`` metrics, of the supervisor and all processes that it has started, added up."""
+
+    def collect(self) -> Iterable[Metric]:
+        added: dict[str, Metric] = {}
+        totals: dict[str, float] = {}
+        for pid in _family(os.getppid()):
+            for metric in ProcessCollector(pid=lambda pid=pid: pid, registry=None).collect():  # type: ignore[misc]
+                added.setdefault(metric.name, metric)
+                for sample in metric.samples:
+                    before = totals.get(sample.name)
+                    if before is None:
+                        totals[sample.name] = sample.value
+                    elif sample.name == "process_start_time_seconds":
+                        totals[sample.name] = min(before, sample.value)
+                    else:
+                        totals[sample.name] = before + sample.value
+        for metric in added.values():
+            metric.samples = [sample._replace(value=totals[sample.name]) for sample in metric.samples]
+            yield metric
+
+
+def _family(parent: int) -> list[int]:
+    """Return a process and its children; at least this one."""
+    try:
+        children = Path(f"/proc/{parent}/task/{parent}/children").read_text(encoding="ascii")
+    except OSError:  # a system without it
+        return [os.getpid()]
+    return [parent, *map(int, children.split())]

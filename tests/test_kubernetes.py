@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from pam_receiver import __version__
-from pam_receiver.cli.serve import STOP_WITHIN_S, WEB_STOP_WITHIN_S
+from pam_receiver.cli.duty import STOP_WITHIN_S, WEB_STOP_WITHIN_S
 from pam_receiver.config import load_settings
 
 ROOT: Final = Path(__file__).resolve().parent.parent

@@ -1,6 +1,9 @@
 """The counters: bounded labels, and no registry shared between two daemons."""
 
+import subprocess
+import sys
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -73,3 +76,60 @@ def test_two_daemons_in_one_process_do_not_meet() -> None:
 def test_the_running_version_is_said_in_the_format_of_prometheus() -> None:
     assert f'pam_receiver_build_info{{version="{__version__}"}} 1.0' in Metrics().render().decode()
     assert CONTENT_TYPE.startswith("text/plain; version=0.0.4")
+
+
+COUNTING = """
+import sys
+from pathlib import Path
+from pam_receiver.metrics import Metrics, share
+from pam_receiver.receive import Outcome
+folder, name, source, kept = Path(sys.argv[1]), *sys.argv[2:]
+share(folder, name)
+metrics = Metrics(folder)
+metrics.show_listening(True)
+metrics.count_connection()
+for _ in range(int(kept)):
+    metrics.count_outcome(Outcome(b"", "AA", "A28", "1", "m", source=source), 0.003)
+"""
+SHOWING = """
+import sys
+from pathlib import Path
+from pam_receiver.metrics import Metrics, forget, share
+folder, gone = Path(sys.argv[1]), sys.argv[2:]
+share(folder, "monitor")
+for each in gone:
+    forget(folder, each)
+metrics = Metrics(folder)
+print(metrics.listening, metrics.messages_by_source())
+sys.stdout.flush()
+sys.stdout.buffer.write(metrics.render())
+"""
+
+
+class TestSeveral:
+    """Several processes count in one folder, and one of them shows the sum."""
+
+    def go(self, script: str, folder: Path, *words: str) -> list[str]:
+        command = [sys.executable, "-c", script, str(folder), *words]
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
+
+    def test_the_sum_of_all(self, tmp_path: Path) -> None:
+        self.go(COUNTING, tmp_path, "1", "gam", "2")
+        self.go(COUNTING, tmp_path, "2", "gam", "3")
+        (tmp_path / "counter_3.db").touch()  # of one that has just begun
+        said = self.go(SHOWING, tmp_path)
+        assert said[0] == "2 {'gam': 5.0}"
+        assert 'pam_receiver_messages_total{ack="AA",event="A28"} 5.0' in said
+        assert 'pam_receiver_answer_seconds_bucket{le="0.005"} 5.0' in said
+        assert "pam_receiver_open_connections 2.0" in said
+        assert f'pam_receiver_build_info{{version="{__version__}"}} 1.0' in said
+        assert any(line.startswith("process_resident_memory_bytes ") for line in said)
+        assert "# HELP pam_receiver_repeats_total Messages answered again with their stored ACK." in said
+
+    def test_one_that_ended_is_counted_on_and_no_longer_listens(self, tmp_path: Path) -> None:
+        self.go(COUNTING, tmp_path, "1", "gam", "2")
+        assert self.go(SHOWING, tmp_path, "1")[0] == "0 {'gam': 2.0}"
+        self.go(COUNTING, tmp_path, "1", "gam", "3")
+        said = self.go(SHOWING, tmp_path)
+        assert said[0] == "1 {'gam': 5.0}"
+        assert "pam_receiver_open_connections 1.0" in said

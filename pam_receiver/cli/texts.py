@@ -133,6 +133,10 @@ TEXTS: Final[Mapping[str, tuple[str, str]]] = {  # key: (fr, en)
         '"test" takes test and demonstration INS too.',
     ),
     "option.log-format": ("Forme du journal.", "Form of the log."),
+    "option.workers": (
+        "Nombre de processus qui reçoivent (PostgreSQL).",
+        "Number of processes that receive (PostgreSQL).",
+    ),
     "option.log-level": ("Niveau du journal.", "Level of the log."),
     "option.authority": (
         "Autorité d'affectation : identifiant universel ou nom.",

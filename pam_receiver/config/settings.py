@@ -343,6 +343,15 @@ class Settings(BaseSettings):
         en="Ask for a reason (--reason) before an identity or a message is shown (show, history, message).",
         allowed_fr="true, false",
     )
+    workers: int = _setting(
+        1,
+        fr="Le nombre de processus qui reçoivent, aux mêmes adresses ; plusieurs : sur PostgreSQL seulement.",
+        en="The number of processes that receive, at the same addresses; several: on PostgreSQL only.",
+        allowed_fr="un entier de 1 à 64",
+        allowed_en="a whole number from 1 to 64",
+        ge=1,
+        le=64,
+    )
     listeners: Annotated[tuple[ListenerSettings, ...], NoDecode] = ()
     """The tables ``[[listener]]`` of the file. No option and no variable holds them."""
     sources: Annotated[tuple[SourceSettings, ...], NoDecode] = ()

@@ -6,7 +6,7 @@ import logging
 import socket
 import ssl
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import Final
 
@@ -30,7 +30,8 @@ _NOT_HERE: Final = frozenset({errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL})  # one a
 class Listener:
     """Take MLLP connections on one host, on one port or several, and give their messages to the intake.
 
-    ``tls``: the context that connections are made with; ``None``: in clear.
+    ``tls``: the context that connections are made with; ``None``: in clear. ``shares_ports``: other processes listen
+    there too, and the system deals connections out (see :func:`hold_port`).
     """
 
     def __init__(
@@ -43,6 +44,7 @@ class Listener:
         limits: Limits | None = None,
         callers: Callers | None = None,
         tls: ssl.SSLContext | None = None,
+        shares_ports: bool = False,
     ) -> None:
         self.intake = intake
         self.metrics = metrics
@@ -51,6 +53,7 @@ class Listener:
         self._host = host
         self._port = port
         self._tls = tls
+        self._shares_ports = shares_ports
         self._loop = asyncio.get_running_loop()
         self._noise = Noise(self._loop)
         self._addresses: list[tuple[str, int]] = []  # one for each call of start()
@@ -68,7 +71,7 @@ class Listener:
         Raises:
             OSError: the address cannot be bound.
         """
-        sockets = await _bind(self._host, self._port if port is None else port)
+        sockets = await _bind(self._host, self._port if port is None else port, is_shared=self._shares_ports)
         host, bound, *_ = sockets[0].getsockname()
         self._addresses.append((host, bound))
         for server in sockets:
@@ -233,15 +236,34 @@ class Listener:
             await asyncio.sleep(0)  # one turn of the loop, in which the transports say goodbye
 
 
-async def _bind(host: str, port: int) -> list[socket.socket]:
+_Found = Iterable[tuple[int, int, int, str, tuple[object, ...]]]
+
+
+async def _bind(host: str, port: int, *, is_shared: bool) -> list[socket.socket]:
     """Return a listening socket for each address that a host has."""
     loop = asyncio.get_running_loop()
     found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    return _open_all(found, partial(_listen, is_shared=is_shared))
+
+
+def hold_port(host: str, port: int) -> list[socket.socket]:
+    """Bind what several processes will listen on, without listening; port 0: a free one, the same for all of them.
+
+    Whoever else listens there is found out, for it is bound as by one process alone, and let to be shared then. A
+    program of another user cannot share it; one that starts later finds it taken once somebody listens.
+
+    Raises:
+        OSError: the address cannot be bound.
+    """
+    return _open_all(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE), _hold)
+
+
+def _open_all(found: _Found, make: Callable[..., socket.socket]) -> list[socket.socket]:
     sockets: list[socket.socket] = []
     failure: OSError | None = None
     for family, kind, protocol, _, address in dict.fromkeys(found):
         try:
-            sockets.append(_listen(family, kind, protocol, address))
+            sockets.append(make(family, kind, protocol, address))
         except OSError as error:
             failure = error
             if error.errno not in _NOT_HERE:
@@ -253,15 +275,34 @@ async def _bind(host: str, port: int) -> list[socket.socket]:
     return sockets
 
 
-def _listen(family: int, kind: int, protocol: int, address: tuple[object, ...]) -> socket.socket:
+def _listen(
+    family: int, kind: int, protocol: int, address: tuple[object, ...], *, is_shared: bool = False
+) -> socket.socket:
+    server = _bound(family, kind, protocol, address, is_shared=is_shared)
+    try:
+        server.listen(_BACKLOG)
+        server.setblocking(False)
+    except OSError:
+        server.close()
+        raise
+    return server
+
+
+def _hold(family: int, kind: int, protocol: int, address: tuple[object, ...]) -> socket.socket:
+    server = _bound(family, kind, protocol, address, is_shared=False)
+    server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    return server
+
+
+def _bound(family: int, kind: int, protocol: int, address: tuple[object, ...], *, is_shared: bool) -> socket.socket:
     server = socket.socket(family, kind, protocol)
     try:
         server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if is_shared:
+            server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         if family == socket.AF_INET6:
             server.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
         server.bind(address)
-        server.listen(_BACKLOG)
-        server.setblocking(False)
     except OSError:
         server.close()
         raise

@@ -96,12 +96,15 @@ def create_app(
     @app.get("/readyz")
     async def readyz() -> JSONResponse:
         state = await readiness.ask()
+        workers = metrics.listening
+        is_ready = state.is_ready and workers > 0
         content = {
-            "status": "ok" if state.is_ready else "unavailable",
+            "status": "ok" if is_ready else "unavailable",
             "database": state.database,
             "schema": state.schema,
+            "workers": workers,
         }
-        return JSONResponse(content, status_code=200 if state.is_ready else 503)
+        return JSONResponse(content, status_code=200 if is_ready else 503)
 
     if shows_metrics:
 

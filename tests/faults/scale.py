@@ -15,3 +15,5 @@ FAILOVERS: Final = 5 if IS_FULL else 1
 """How often a standby is promoted under load, in each way in which its primary is lost."""
 WITHOUT_STANDBY_S: Final = 12.0 if IS_FULL else 0.5
 """How long a synchronous standby is away; in full longer than a statement may take."""
+CONFLICTS: Final = 20_000 if IS_FULL else 2_000
+"""Messages about a few identities that several workers are sent at once."""

@@ -4,6 +4,7 @@ Families have nothing in common with one another, so that each may come on a con
 them; the messages of one come in order. What must be held at the end follows from that alone.
 """
 
+import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -84,6 +85,37 @@ def _message(
         + (f"MRG|{mrg}^^^{_AUTHORITY}^PI\r" if mrg else "")
         + ("PV1|1|N\r" if event in ("A28", "A31") else "")
     ).encode()
+
+
+def conflicting(count: int, chance: random.Random) -> Iterator[bytes]:
+    """Messages by chance about few identities at a time, which touch each other: each says something of another one.
+
+    Numbers go and new ones come, for whoever was absorbed or has a new number is refused from then on. One message in
+    ten is one that was sent before, word for word.
+    """
+    sent: list[bytes] = []
+    for number in range(count):
+        if sent and chance.random() < 0.1:
+            yield chance.choice(sent[-50:])
+            continue
+        pool = [f"{81_000_000 + number // 50 + offset}" for offset in range(12)]
+        one, other, third = chance.sample(pool, 3)
+        event = chance.choices(("A28", "A31", "A40", "A47"), (30, 45, 15, 10))[0]
+        is_qualified = chance.random() < 0.4
+        raw = _message(
+            event,
+            f"C{number}" if chance.random() < 0.97 else "C-AGAIN",
+            f"{one}^^^{_AUTHORITY}^PI~{third}" if event == "A31" and chance.random() < 0.05 else one,
+            step=chance.randrange(60),
+            born=f"1940{1 + chance.randrange(2):02}23",
+            commune=44001,
+            used=chance.choice(("", "MORVAN^ANNE", "CORRE^ANNE")),
+            status="VALI" if is_qualified else "PROV",
+            ins=_matricule(f"24{chance.randrange(4)}0144001000") if is_qualified else "",
+            mrg=other if event in ("A40", "A47") else "",
+        )
+        sent.append(raw)
+        yield raw
 
 
 def streams(numbers: Sequence[int], connections: int, *, prefix: str = "F") -> list[list[Sent]]:

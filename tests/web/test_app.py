@@ -20,9 +20,10 @@ SECRET_URL = "postgresql://user:secret@db/pam"
 
 @asynccontextmanager
 async def serving(
-    check_ready: Callable[[], ReadyState] = lambda: READY, *, ready_within_s: float = PATIENCE_S
+    check_ready: Callable[[], ReadyState] = lambda: READY, *, ready_within_s: float = PATIENCE_S, listens: bool = True
 ) -> AsyncIterator[WebServer]:
     house = House()
+    house.metrics.show_listening(listens)
     app = create_app(check_ready=check_ready, metrics=house.metrics, guard=house.guard(), ready_within_s=ready_within_s)
     server = await serve_web(app, "127.0.0.1", 0)
     try:
@@ -80,7 +81,7 @@ class TestPages:
             async with serving() as server:
                 reply = await get(server, "/readyz")
             assert reply.status == 200
-            assert json.loads(reply.body) == {"status": "ok", "database": "ok", "schema": "current"}
+            assert json.loads(reply.body) == {"status": "ok", "database": "ok", "schema": "current", "workers": 1}
 
         run(scenario)
 
@@ -90,8 +91,18 @@ class TestPages:
             async with serving(lambda: read_state(check)) as server:
                 reply = await get(server, "/readyz")
             assert reply.status == 503
-            assert json.loads(reply.body) == {"status": "unavailable", "database": "unavailable", "schema": "unknown"}
+            said = {"status": "unavailable", "database": "unavailable", "schema": "unknown", "workers": 1}
+            assert json.loads(reply.body) == said
             assert b"secret" not in reply.body
+
+        run(scenario)
+
+    def test_readyz_while_nobody_takes_messages(self) -> None:
+        async def scenario() -> None:
+            async with serving(listens=False) as server:
+                reply = await get(server, "/readyz")
+            said = {"status": "unavailable", "database": "ok", "schema": "current", "workers": 0}
+            assert (reply.status, json.loads(reply.body)) == (503, said)
 
         run(scenario)
 
