@@ -1,5 +1,6 @@
 """Between the values of the domain and the rows and JSON values that the store keeps of them."""
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from datetime import datetime
@@ -31,7 +32,12 @@ class JsonText(str):
 
 def to_json_text(value: object) -> str:
     """Write a JSON value, for the driver."""
-    return value if isinstance(value, JsonText) else orjson.dumps(value).decode()
+    if isinstance(value, JsonText):
+        return value
+    try:
+        return orjson.dumps(value).decode()
+    except orjson.JSONEncodeError:  # half of a surrogate pair, which an operator's words may hold: escaped
+        return json.dumps(value)
 
 
 _PLACE: Final = tuple(each.name for each in fields(Location))
