@@ -193,9 +193,9 @@ class Intake:
                 self._give_up(waiting.line)
         else:
             self._note_store_back()
-            self._meter.count_batch(len(batch))
             for waiting, outcome in zip(batch, result, strict=True):
                 self._settle(waiting, outcome)
+            self._meter.count_batch(len(batch))
         if self._queue and self._next_start is None:
             self._next_start = self._loop.call_soon(self._start)  # after the answers of this batch have left
 

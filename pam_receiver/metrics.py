@@ -1,6 +1,7 @@
 """What is counted for Prometheus. Labels are bounded: events, rules, named sources; no value that a sender chose."""
 
 import os
+from collections import Counter as Tally
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from pathlib import Path
@@ -55,6 +56,7 @@ class Metrics:
 
     def __init__(self, shared: Path | None = None) -> None:
         self._registry = registry = CollectorRegistry()
+        self._new_findings: Tally[tuple[str, str]] = Tally()  # of a batch: the messages of a feed break the same rules
         self._found: dict[tuple[object, ...], Counter] = {}  # as many as there are labels, which are bounded
         self._shown = registry
         if shared is None:
@@ -180,8 +182,7 @@ class Metrics:
         self._one(self._messages, event, outcome.ack_code).inc()
         if outcome.source:
             self._one(self._source_messages, outcome.source, outcome.ack_code).inc()
-        for rule, severity in outcome.rules:
-            self._one(self._findings, rule, severity).inc()
+        self._new_findings.update(outcome.rules)
         if outcome.is_repeat:
             self._repeats.inc()
         self._answer_seconds.observe(took_s)
@@ -224,7 +225,14 @@ class Metrics:
             self._open_alerts.labels(rule).set(by_rule.get(rule, 0))
 
     def count_batch(self, size: int) -> None:
+        """Count a batch of which every outcome has been counted."""
         self._batch_size.observe(size)
+        self._count_findings()
+
+    def _count_findings(self) -> None:
+        for (rule, severity), count in self._new_findings.items():
+            self._one(self._findings, rule, severity).inc(count)
+        self._new_findings.clear()
 
     def count_store_retry(self) -> None:
         self._store_retries.inc()
@@ -273,6 +281,7 @@ class Metrics:
 
     def render(self) -> bytes:
         """Write all counters in the text format of Prometheus (:data:`CONTENT_TYPE`)."""
+        self._count_findings()
         return generate_latest(self._shown)
 
 

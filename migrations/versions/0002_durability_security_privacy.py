@@ -79,6 +79,12 @@ def extend_message() -> None:
     op.add_column("message", sa.Column("erased_at", TIME))
     prunable = sa.text("erased_at IS NULL AND action IS NULL")
     op.create_index("ix_message_prunable", "message", ["received_at"], sqlite_where=prunable, postgresql_where=prunable)
+    op.drop_index("ix_message_ack_code_id", "message")
+    refused = sa.text("ack_code <> 'AA'")
+    op.create_index("ix_message_refused", "message", ["ack_code", "id"], sqlite_where=refused, postgresql_where=refused)
+    op.drop_index("ix_identifier_value", "identifier")
+    others = sa.text("type <> 'PI'")
+    op.create_index("ix_identifier_value", "identifier", ["value"], sqlite_where=others, postgresql_where=others)
     is_replay = sa.text("replay_of IS NOT NULL")
     op.create_index(
         "ix_message_replay_of", "message", ["replay_of"], sqlite_where=is_replay, postgresql_where=is_replay
@@ -247,6 +253,10 @@ def downgrade() -> None:
     with op.batch_alter_table("identity") as batch:
         batch.drop_column("erased_at")
         batch.drop_column("dated_at")
+    op.drop_index("ix_message_refused", "message")
+    op.create_index("ix_message_ack_code_id", "message", ["ack_code", "id"])
+    op.drop_index("ix_identifier_value", "identifier")
+    op.create_index("ix_identifier_value", "identifier", ["value"])
     op.drop_index("ix_message_replay_of", "message")
     op.drop_index("ix_message_prunable", "message")
     with op.batch_alter_table("message") as batch:

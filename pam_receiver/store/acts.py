@@ -14,7 +14,7 @@ from pam_receiver.identity.model import Decision, MergeLink
 from pam_receiver.store.reads import read_identities, read_merges, reads_of
 from pam_receiver.store.rows import AnyRow, Json, read_merge
 from pam_receiver.store.said import rules_of
-from pam_receiver.store.schema import identity_version, merge_link, message
+from pam_receiver.store.schema import REFUSED, identity_version, merge_link, message
 from pam_receiver.store.sealing import Sealed, Sealing
 from pam_receiver.store.transaction import InForce, MessageRecord, Store, Transaction
 
@@ -150,7 +150,7 @@ _TOUCHING: Final[Select[Any]] = (
 )
 _REFUSED: Final[Select[Any]] = (
     select(*_COLUMNS, null().label("number"))
-    .where(message.c.ack_code == "AE", message.c.action.is_(None))
+    .where(message.c.ack_code == "AE", REFUSED, message.c.action.is_(None))
     .order_by(message.c.id)
 )
 

@@ -16,7 +16,7 @@ from pam_receiver.identity.status import IdentityStatus
 from pam_receiver.store.reads import read_identities, reads_of
 from pam_receiver.store.rows import AnyRow, identity_from_json, read_changes
 from pam_receiver.store.said import read_findings, rules_of
-from pam_receiver.store.schema import HEAD, alert, identity, identity_version, message, tombstone
+from pam_receiver.store.schema import HEAD, REFUSED, alert, identity, identity_version, message, tombstone
 from pam_receiver.store.sealing import Sealed, Sealing
 from pam_receiver.store.transaction import Store
 
@@ -317,7 +317,7 @@ def list_messages(
 def _journal(ack: str | None, before_id: str | None) -> Select[Any]:  # Any: as in reads.py
     statement = select(*_LINE).order_by(message.c.id.desc())
     if ack is not None:
-        statement = statement.where(message.c.ack_code == ack)
+        statement = statement.where(message.c.ack_code == ack, *([REFUSED] if ack != "AA" else []))
     if before_id is not None:
         statement = statement.where(message.c.id < before_id)
     return statement

@@ -4,12 +4,12 @@ A collection of values is one parameter (a JSON text on SQLite, an array on Post
 same for any number of them: planned and compiled once, and no limit on how many.
 """
 
-import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Final
 
+import orjson
 from sqlalchemy import (
     ARRAY,
     ColumnElement,
@@ -22,6 +22,7 @@ from sqlalchemy import (
     literal_column,
     select,
     true,
+    union,
 )
 from sqlalchemy.dialects.postgresql import array
 
@@ -54,7 +55,7 @@ class Reads:
 
     def pack(self, values: Collection[str]) -> str | list[str]:
         """Return ``values`` as the one parameter that stands for them."""
-        return json.dumps(list(values)) if self.is_sqlite else list(values)
+        return orjson.dumps(list(values)).decode() if self.is_sqlite else list(values)
 
 
 def _among(column: ColumnElement[Any], name: str, *, is_sqlite: bool) -> ColumnElement[bool]:
@@ -92,10 +93,11 @@ def _make_reads(*, is_sqlite: bool) -> Reads:
     holders = select(identifier.c.identity_id.label("id"))
     with_ins = select(identity.c.id).where(identity.c.ins_matricule.is_not(None))  # as the index says
     by_matricule = with_ins.where(_among(identity.c.ins_matricule, "matricules", is_sqlite=is_sqlite))
-    by_ipp = holders.where(
-        identifier.c.type == literal_column(f"'{PI}'"), _among(identifier.c.value, "ipps", is_sqlite=is_sqlite)
-    )
-    by_value = holders.where(identifier.c.value == bindparam("value", type_=Text))
+    pi: ColumnElement[Any] = literal_column(f"'{PI}'")
+    by_ipp = holders.where(identifier.c.type == pi, _among(identifier.c.value, "ipps", is_sqlite=is_sqlite))
+    has_value = identifier.c.value == bindparam("value", type_=Text)
+    is_indexed = (identifier.c.type == pi, identifier.c.type != pi)  # an index each
+    by_value = [holders.where(each, has_value) for each in is_indexed]
     by_ins = with_ins.where(identity.c.ins_matricule == bindparam("value", type_=Text))
     absorbed = select(identity).where(identity.c.merged_into.is_not(None))  # as the index says
     of_identifier = select(identifier).where(_among(identifier.c.identity_id, "ids", is_sqlite=is_sqlite))
@@ -112,7 +114,7 @@ def _make_reads(*, is_sqlite: bool) -> Reads:
     return Reads(
         is_sqlite=is_sqlite,
         named=select(identity).where(identity.c.id.in_(by_ipp.union(by_matricule))),
-        holding=select(identity).where(identity.c.id.in_(by_value.union(by_ins))),
+        holding=select(identity).where(identity.c.id.in_(union(*by_value, by_ins))),
         by_id=select(identity).where(_among(identity.c.id, "ids", is_sqlite=is_sqlite)),
         absorbed=absorbed.where(_among(identity.c.merged_into, "ids", is_sqlite=is_sqlite)),
         identifiers=of_identifier.order_by(identifier.c.identity_id, identifier.c.position),

@@ -14,7 +14,7 @@ from pam_receiver.store.folding import begin_with
 from pam_receiver.store.reads import read_identities, read_merges, reads_of
 from pam_receiver.store.rows import AnyRow, read_seen, sender_key
 from pam_receiver.store.said import rules_of
-from pam_receiver.store.schema import identity, identity_version, message
+from pam_receiver.store.schema import REFUSED, identity, identity_version, message
 from pam_receiver.store.sealing import Sealed, Sealing
 from pam_receiver.store.transaction import Store, Transaction
 
@@ -56,7 +56,7 @@ def read_refused(
     Those whose text is gone are not among them, nor what was refused when it was taken again. Each page is a moment of
     its own.
     """
-    found = _REFUSED.where(message.c.ack_code.in_(list(codes)), message.c.received_at >= since)
+    found = _REFUSED.where(message.c.ack_code.in_(list(codes)), REFUSED, message.c.received_at >= since)
     if until is not None:
         found = found.where(message.c.received_at < until)
     last = ""
