@@ -68,7 +68,7 @@ SEAMS: Final = (
     ("receive, the rest", "pam_receiver.receive:Receiver.receive|Receiver.read|Receiver.prepare|Receiver.keep"),
     (HAND_OVER, ""),
     (HAND_BACK, ""),
-    ("log", "logging:Logger.info"),
+    ("log", "logging:Logger.isEnabledFor"),
     ("answer", "pam_receiver.listener.connection:encode_frame"),
     ("answer", "asyncio.selector_events:_SelectorSocketTransport.write"),
 )

@@ -326,7 +326,7 @@ class Receiver:
         """Return a batch with ids after that of the ``last`` message of the journal, which another writer may have kept
         since ours were given: whoever folds the journal takes its lines in the order of their ids.
         """
-        if not self._renumbers or reads[0].message_id > last:
+        if not self._renumbers or not reads or reads[0].message_id > last:
             return reads
         new_id = MessageIds(after=last)  # those that are given on the loop meanwhile are of later batches
         # One that failed has been logged by its id; it names nobody.

@@ -77,7 +77,6 @@ def create_identity() -> None:
         sa.ForeignKeyConstraint(
             ["merged_into"], ["identity.id"], name="fk_identity_merged_into", deferrable=True, initially="DEFERRED"
         ),
-        sqlite_with_rowid=False,  # not in files made by the first release: they keep one page more a commit
     )
     for column in ("ins_matricule", "merged_into"):
         held = sa.text(f"{column} IS NOT NULL")
@@ -98,7 +97,7 @@ def create_identifiers() -> None:
         sa.Column("active", sa.Boolean(), nullable=False),
         sa.PrimaryKeyConstraint("identity_id", "position", name="pk_identifier"),
         sa.ForeignKeyConstraint(["identity_id"], ["identity.id"], name="fk_identifier_identity_id"),
-        sqlite_with_rowid=False,
+        sqlite_with_rowid=False,  # files that were made by the first release have one page more to write
     )
     op.create_index("ix_identifier_value", "identifier", ["value"])
     ipp = sa.text("type = 'PI'")

@@ -9,34 +9,38 @@ from urllib.parse import quote
 
 log = logging.getLogger(__name__)
 
-_AFTER_BYTES: Final = 8 << 20  # of messages and answers, which are some 20 MiB of log
-_SMALL_FRAMES: Final = 500  # what may be left for the end, while which no commit can be made: a few milliseconds
+_AFTER_BYTES: Final = 12 << 20  # of the log, by a guess: its length is not to be had without looking into it
+_COMMIT_BYTES: Final = 64 << 10  # that any commit writes, of the pages that it shares with others
+_MESSAGE_FACTOR: Final = 2.5  # what a message writes, beside its own bytes and those of its answer
+_SMALL_FRAMES: Final = 500  # what may be left for the writer: a few milliseconds
 _MOST_ROUNDS: Final = 6
-_PATIENCE_S: Final = 0.2
 
 
 class Checkpointer:
     """A thread with a connection of its own to one file; woken when enough was written.
 
-    It copies the log while others go on writing, until little is left; that little it copies with writers held up, so
-    that the next one begins at the head of the log, which thus stays of one size. A failure is told and left: SQLite
-    itself checkpoints when the log has grown a lot.
+    It copies the log while the writer goes on, until little is left. That little the writer copies itself, between two
+    transactions, so that the next one begins at the head of the log, which thus stays of one size. After a failure
+    SQLite itself checkpoints, when the log has grown a lot.
     """
 
     def __init__(self, path: Path) -> None:
         self._uri = f"file:{quote(str(path))}?mode=rw"
         self._written = 0
         self._is_closing = False
+        self._is_nearly_done = False
         self._woken = threading.Event()
         self._thread = threading.Thread(target=self._work, name="pam-receiver-checkpoint", daemon=True)
         self._thread.start()
 
-    def count(self, size: int) -> None:
-        """Take note of ``size`` bytes of messages and answers committed."""
-        self._written += size
+    def count(self, size: int) -> bool:
+        """Take note of ``size`` bytes of messages and answers committed; return whether the rest is the writer's."""
+        self._written += _COMMIT_BYTES + int(_MESSAGE_FACTOR * size)
         if self._written >= _AFTER_BYTES:
             self._written = 0
             self._woken.set()
+        is_due, self._is_nearly_done = self._is_nearly_done, False
+        return is_due
 
     def close(self) -> None:
         """End the thread, once it has done what it is at."""
@@ -56,13 +60,13 @@ class Checkpointer:
                 log.debug("store.checkpoint_failed", extra={"error": type(error).__name__})
 
     def _checkpoint(self) -> None:
-        connection = sqlite3.connect(self._uri, uri=True, timeout=_PATIENCE_S, isolation_level=None)
+        connection = sqlite3.connect(self._uri, uri=True, isolation_level=None)
         try:
             connection.execute("PRAGMA synchronous=FULL").close()
             for _ in range(_MOST_ROUNDS):
                 (_, frames, copied) = connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
                 if frames - copied < _SMALL_FRAMES or self._is_closing:
                     break
-            connection.execute("PRAGMA wal_checkpoint(RESTART)").fetchone()
+            self._is_nearly_done = True
         finally:
             connection.close()

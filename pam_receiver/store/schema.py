@@ -187,7 +187,6 @@ identity: Final = Table(
         sqlite_where=text("merged_into IS NOT NULL"),
         postgresql_where=text("merged_into IS NOT NULL"),
     ),
-    sqlite_with_rowid=False,
 )
 
 identifier: Final = Table(

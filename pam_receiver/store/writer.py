@@ -1,6 +1,6 @@
 """The connection by which a store writes: one, kept from one transaction to the next."""
 
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from typing import Any, Final
 
 from sqlalchemy import Connection, Engine
@@ -70,8 +70,9 @@ class Writer:
             self._fail(error)
             raise
         connection.info.pop(BEGUN, None)
-        if self.checkpointer is not None:
-            self.checkpointer.count(size)
+        if self.checkpointer is not None and self.checkpointer.count(size):
+            with suppress(_module_of(connection).Error):  # committed it is
+                _driver_of(connection).execute("PRAGMA wal_checkpoint(PASSIVE)").close()
 
     def roll_back(self, error: BaseException | None = None) -> None:
         """Take the transaction back, after ``error``; whatever state the connection is in."""

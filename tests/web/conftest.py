@@ -105,6 +105,7 @@ class House:
 
     @asynccontextmanager
     async def serving(self) -> AsyncIterator[WebServer]:
+        self.metrics.show_listening(True)
         guard = self.guard()
         app = create_app(check_ready=lambda: READY, metrics=self.metrics, guard=guard)
         server = await serve_web(app, "127.0.0.1", 0)
