@@ -6,7 +6,7 @@ message has its own control id, save the repeats of the mixed corpus. The same a
 
 import argparse
 import random
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
@@ -87,14 +87,23 @@ class Corpus:
     def messages(self) -> Iterator[bytes]:
         """Give each message, not framed."""
         for spec in _mixed(self) if self.is_mixed else _fresh(self):
-            yield write_message(spec, self).encode(self.encoding)
+            yield self.message(spec)
+
+    def message(self, spec: Spec) -> bytes:
+        """Return one message, not framed: the same one for the same ``spec``, whatever the others are."""
+        return write_message(spec, self).encode(self.encoding)
 
 
 def write_file(path: Path, corpus: Corpus) -> list[int]:
     """Write the corpus as MLLP blocks; return the sizes of its messages in bytes, in order of size."""
+    return write_blocks(path, corpus.messages())
+
+
+def write_blocks(path: Path, messages: Iterable[bytes]) -> list[int]:
+    """Write messages as MLLP blocks; return their sizes in bytes, in order of size."""
     sizes = []
     with path.open("wb") as out:
-        for data in corpus.messages():
+        for data in messages:
             sizes.append(len(data))
             out.write(b"\x0b" + data + b"\x1c\r")
     return sorted(sizes)
@@ -102,7 +111,12 @@ def write_file(path: Path, corpus: Corpus) -> list[int]:
 
 def _fresh(corpus: Corpus) -> Iterator[Spec]:
     for i in range(corpus.start, corpus.start + corpus.count):
-        yield Spec(i, "A28", f"CHUX-{i:010d}")
+        yield creation(i)
+
+
+def creation(patient: int) -> Spec:
+    """Return what the first message of a patient says, where each one has but one."""
+    return Spec(patient, "A28", f"CHUX-{patient:010d}")
 
 
 def _mixed(corpus: Corpus) -> Iterator[Spec]:

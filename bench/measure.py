@@ -28,6 +28,7 @@ _START_WITHIN_S: Final = 60.0
 _STOP_WITHIN_S: Final = 15.0
 _DRAIN_S: Final = 30.0
 _ENDLESS: Final = 10**9
+FILE: Final = "bench.db"
 
 
 class BenchError(Exception):
@@ -69,14 +70,21 @@ def measure(app: App, kind: Kind, load: Load, *, number: int, folder: Path, gene
         BenchError: it did not start, or a message was not answered by AA.
     """
     with fresh_place(kind, folder) as place:
-        with _running(app, place, folder) as (daemon, port):
-            size = _size(kind, place)
-            warm = _send(generator, port, load, app, begin=0)
-            before = read_usage(daemon.pid)
-            made = _send(generator, port, load, app, begin=warm.sent)
-            after = read_usage(daemon.pid)
-        grown = _size(kind, place) - size
-    return Measurement(
+        return measure_at(place, app, kind, load, number=number, folder=folder, generator=generator)[0]
+
+
+def measure_at(
+    place: Place, app: App, kind: Kind, load: Load, *, number: int, folder: Path, generator: Path | None
+) -> tuple[Measurement, int]:
+    """Do as :func:`measure` does, on the database of ``place``; return how many messages it was sent in all, too."""
+    with _running(app, place, folder) as (daemon, port):
+        size = size_of(kind, place)
+        warm = _send(generator, port, load, app, begin=0)
+        before = read_usage(daemon.pid)
+        made = _send(generator, port, load, app, begin=warm.sent)
+        after = read_usage(daemon.pid)
+    sent = warm.sent + made.sent
+    measurement = Measurement(
         app=app.name,
         kind=kind,
         connections=load.connections,
@@ -88,16 +96,17 @@ def measure(app: App, kind: Kind, load: Load, *, number: int, folder: Path, gene
         p99_ms=round(made.p99_ms, 3),
         cpu_us=round(1e6 * (after.cpu_s - before.cpu_s) / made.messages, 1) if before and after else None,
         peak_rss_mb=round(after.peak_rss_mb, 1) if after else None,
-        disk_bytes=round(grown / (warm.sent + made.sent)) if kind else None,
+        disk_bytes=round((size_of(kind, place) - size) / sent) if kind else None,
     )
+    return measurement, sent
 
 
 # ----------------------------------------------------------------------------------------------------------- the place
 
 
 @contextmanager
-def fresh_place(kind: Kind, folder: Path) -> Iterator[Place]:
-    """Make a folder and a database while inside.
+def fresh_place(kind: Kind, folder: Path, *, copied: Place | None = None, keep: bool = False) -> Iterator[Place]:
+    """Make a folder and a database while inside. ``copied``: as a copy of that one. ``keep``: they stay.
 
     Raises:
         BenchError: the server of databases does not answer.
@@ -107,12 +116,21 @@ def fresh_place(kind: Kind, folder: Path) -> Iterator[Place]:
     home.mkdir()
     try:
         if kind == "postgresql":
-            with connect_to_server() as admin, _fresh_database(admin, name) as url:
+            with connect_to_server() as admin, _fresh_database(admin, name, copied=copied, keep=keep) as url:
                 yield Place(home, url)
         else:
-            yield Place(home, f"sqlite:///{home / 'bench.db'}" if kind else "")
+            if copied is not None:
+                _copy_file(copied.home / FILE, home / FILE)
+            yield Place(home, f"sqlite:///{home / FILE}" if kind else "")
     finally:
-        shutil.rmtree(home)
+        if not keep:
+            shutil.rmtree(home)
+
+
+def _copy_file(source: Path, target: Path) -> None:
+    shutil.copyfile(source, target)
+    with target.open("rb") as handle:
+        os.fsync(handle.fileno())  # now: not behind the back of what is measured next
 
 
 def connect_to_server() -> "psycopg.Connection[tuple[object, ...]]":
@@ -128,22 +146,28 @@ def connect_to_server() -> "psycopg.Connection[tuple[object, ...]]":
 
 
 @contextmanager
-def _fresh_database(admin: "psycopg.Connection[tuple[object, ...]]", name: str) -> Iterator[str]:
-    admin.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+def _fresh_database(
+    admin: "psycopg.Connection[tuple[object, ...]]", name: str, *, copied: Place | None, keep: bool
+) -> Iterator[str]:
+    template = (make_url(copied.url).database or "") if copied is not None else "template1"
+    how = sql.SQL("STRATEGY FILE_COPY" if copied is not None else "")  # with a checkpoint, before and after
+    statement = sql.SQL("CREATE DATABASE {} TEMPLATE {} {}")
+    admin.execute(statement.format(sql.Identifier(name), sql.Identifier(template), how))
     try:
         yield make_url(SERVER).set(database=name).render_as_string(hide_password=False)
     finally:
-        admin.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+        if not keep:
+            admin.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
 
 
-def _size(kind: Kind, place: Place) -> int:
+def size_of(kind: Kind, place: Place) -> int:
     """Return the bytes of a database: of its files, or as the server says, without the server's own log."""
     if kind == "postgresql":
         with psycopg.connect(place.url) as connection:
             row = connection.execute("SELECT pg_database_size(current_database())").fetchone()
         assert row is not None
         return int(row[0])
-    return sum(each.stat().st_size for each in place.home.glob("bench.db*"))
+    return sum(each.stat().st_size for each in place.home.glob(f"{FILE}*"))
 
 
 @contextmanager
