@@ -106,7 +106,7 @@ _RIGHT: Final = 760  # the axis ends here; a figure may stand beyond
 _TOP: Final = 70
 _ROW: Final = 22
 _GAP: Final = 44  # between the groups, for the title of each
-_STYLE: Final = """
+STYLE: Final = """
   text { font: 13px system-ui, -apple-system, "Segoe UI", Roboto, "DejaVu Sans", sans-serif; fill: #24292f }
   .page { fill: #ffffff } .soft { fill: #57606a } .grid { stroke: #d8dee4 }
   .title { font-size: 16px; font-weight: 600 } .group { font-weight: 600 }
@@ -149,7 +149,7 @@ def svg(run: Run) -> str:
         [
             f'<svg xmlns="http://www.w3.org/2000/svg" {size} role="img">',
             "<title>Messages per second of each app, by the number of connections</title>",
-            f"<style>{_STYLE}</style>",
+            f"<style>{STYLE}</style>",
             f'<rect class="page" width="{_WIDTH}" height="{height}"/>',
             '<text class="title" x="16" y="28">Messages per second (logarithmic axis)</text>',
             *_legend(),

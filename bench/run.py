@@ -53,26 +53,26 @@ def _read_arguments() -> argparse.Namespace:
     )
     add = parser.add_argument
     add("--quick", action="store_true", help="one round of 2 seconds each: about two minutes with one database")
-    add("--rounds", type=_whole(20), default=3, metavar="N", help="rounds, each app once in each (3)")
-    add("--seconds", type=_seconds, default=5.0, metavar="S", help="of each measurement, at most (5)")
-    add("--warmup", type=_seconds, default=1.0, metavar="S", help="seconds of sending before, unmeasured (1)")
+    add("--rounds", type=whole(20), default=3, metavar="N", help="rounds, each app once in each (3)")
+    add("--seconds", type=read_seconds, default=5.0, metavar="S", help="of each measurement, at most (5)")
+    add("--warmup", type=read_seconds, default=1.0, metavar="S", help="seconds of sending before, unmeasured (1)")
     add(
         "--messages",
-        type=_whole(_MOST_MESSAGES),
+        type=whole(_MOST_MESSAGES),
         default=150_000,
         metavar="N",
         help="patients at hand for each measurement, which ends early when all were sent (150000)",
     )
-    add("--connections", type=_connections, default=(1, 8, 64), metavar="N,N,…", help="connections (1,8,64)")
+    add("--connections", type=read_connections, default=(1, 8, 64), metavar="N,N,…", help="connections (1,8,64)")
     add(
         "--databases",
-        type=_some(("sqlite", "postgresql")),
+        type=some(("sqlite", "postgresql")),
         metavar="NAME,…",
         help="sqlite,postgresql (both; the second is left out when no server answers at PAM_TEST_POSTGRES)",
     )
     names = [each.name for each in APPS]
     written = ",".join(map(_written, names))
-    add("--apps", type=_some(names), default=names, metavar="NAME,…", help=f"{written} (all that can be had)")
+    add("--apps", type=some(names), default=names, metavar="NAME,…", help=f"{written} (all that can be had)")
     add(
         "--corpus",
         choices=["dialect", "fresh", "mixed"],
@@ -86,7 +86,7 @@ def _read_arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _whole(most: int) -> Callable[[str], int]:
+def whole(most: int) -> Callable[[str], int]:
     """Return the reader of an option that takes a number from 1 to ``most``."""
 
     def number(text: str) -> int:
@@ -98,40 +98,40 @@ def _whole(most: int) -> Callable[[str], int]:
     return number
 
 
-def _seconds(text: str) -> float:
+def read_seconds(text: str) -> float:
     seconds = float(text)
     if not 0 < seconds <= _MOST_SECONDS:
         raise argparse.ArgumentTypeError(f"at most {_MOST_SECONDS:g} seconds")
     return seconds
 
 
-def _connections(text: str) -> tuple[int, ...]:
-    return tuple(_whole(_MOST_CONNECTIONS)(part) for part in text.split(","))
+def read_connections(text: str) -> tuple[int, ...]:
+    return tuple(whole(_MOST_CONNECTIONS)(part) for part in text.split(","))
 
 
 def _written(name: str) -> str:
     return name.replace(" ", "-")
 
 
-def _some(names: Sequence[str]) -> Callable[[str], list[str]]:
+def some(names: Sequence[str]) -> Callable[[str], list[str]]:
     """Return the reader of an option that takes some of ``names``, each with a hyphen for its spaces."""
     known = {_written(name): name for name in names}
 
-    def some(text: str) -> list[str]:
+    def read(text: str) -> list[str]:
         parts = text.split(",")
         if unknown := [part for part in parts if part not in known]:
             raise argparse.ArgumentTypeError(f"{', '.join(unknown)}: not one of {', '.join(known)}")
         return [known[part] for part in parts]
 
-    return some
+    return read
 
 
 # ------------------------------------------------------------------------------------------------------------- the run
 
 
 def _run(asked: argparse.Namespace, folder: Path) -> Run:
-    versions = _versions()
-    kinds = _kinds(asked.databases, versions)
+    versions = read_versions()
+    kinds = find_kinds(asked.databases, versions)
     apps, skipped = _prepare(asked.apps, versions)
     if "postgresql" not in kinds and asked.databases is None:
         skipped.append(("PostgreSQL", "no server answers at PAM_TEST_POSTGRES"))
@@ -144,7 +144,7 @@ def _run(asked: argparse.Namespace, folder: Path) -> Run:
     warmup = max(1, asked.messages // _WARMUP_PART)
     corpus = Corpus(warmup + asked.messages, is_mixed=asked.corpus == "mixed", is_dialect=asked.corpus == "dialect")
     sizes = write_file(file, corpus)
-    _keep_on_disk(file)
+    keep_on_disk(file)
     made: list[Measurement] = []
     _show_head()
     for connections in asked.connections:
@@ -166,13 +166,13 @@ def _run(asked: argparse.Namespace, folder: Path) -> Run:
     )
 
 
-def _keep_on_disk(file: Path) -> None:
+def keep_on_disk(file: Path) -> None:
     """Have the file written now: not behind the back of the first measurements."""
     with file.open("rb") as handle:
         os.fsync(handle.fileno())
 
 
-def _kinds(asked: Sequence[Kind] | None, versions: dict[str, str]) -> list[Kind]:
+def find_kinds(asked: Sequence[Kind] | None, versions: dict[str, str]) -> list[Kind]:
     """Return the databases to measure on; a server that was not asked for by name may be absent.
 
     Raises:
@@ -216,7 +216,7 @@ def _turns(apps: Sequence[App], kinds: Sequence[Kind]) -> Iterator[tuple[App, Ki
             yield from ((app, kind) for kind in app.kinds if not kind or kind in kinds)
 
 
-def _versions() -> dict[str, str]:
+def read_versions() -> dict[str, str]:
     """Return the versions of the software, and nothing that tells one machine from another."""
     return {
         "Linux": ".".join(platform.release().split(".")[:2]),

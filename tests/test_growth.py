@@ -1,14 +1,16 @@
-"""bench/load_bulk.py: what is loaded in bulk is what the daemon leaves."""
+"""bench/load_bulk.py, growth.py, growth_plot.py: what is loaded in bulk is what the daemon leaves; ratios of turns."""
 
+import json
 import os
 import re
 import socket
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import pytest
 from faults.daemon import Daemon, environment
@@ -19,6 +21,7 @@ from pam_receiver.store.schema import metadata
 
 ROOT = Path(__file__).parent.parent
 BENCH = ROOT / "bench"
+DOCS = ROOT / "docs" / "explanation"
 COUNT = 60
 IPP = "8000057"  # of a patient in the last part
 SMALL = "import load_bulk; load_bulk._PART, load_bulk._SAMPLE = 25, 20;"
@@ -177,3 +180,121 @@ def check_commands(url: str) -> None:
         assert IPP in shown.stdout
     verified = run("-m", "pam_receiver", "rebuild", "--verify", "--database", url)
     assert verified.returncode == 0, verified.stdout + verified.stderr
+
+
+class TestGrowth:
+    """growth.py: each size takes turns with the smallest one, on a database that grows."""
+
+    @pytest.mark.parametrize(
+        ("kind", "loads", "turns"),
+        [
+            # new: 6 to warm up, 20 to measure; of a mixture of 26, 7 are new ones
+            ("sqlite", "new,mixed", [(30, 30, "new"), (40, 40, "new"), (30, 30, "mixed"), (40, 66, "mixed")]),
+            ("postgresql", "mixed", [(30, 30, "mixed"), (40, 40, "mixed")]),
+        ],
+        ids=["sqlite", "postgresql"],
+    )
+    def test_a_tiny_run_keeps_every_turn(
+        self, kind: str, loads: str, turns: list[tuple[int, int, str]], tmp_path: Path, request: pytest.FixtureRequest
+    ) -> None:
+        if kind == "postgresql":
+            request.getfixturevalue("postgres_run")  # which skips where no server answers
+        kept, drawn = tmp_path / "growth.json", tmp_path / "growth.svg"
+        options = ["--sizes", "30,40", "--connections", "2", "--rounds", "1", "--messages", "20", "--workers", "1"]
+        options += ["--databases", kind, "--loads", loads, "--seconds", "20", "--warmup", "20"]
+        few = f"{SMALL} import growth; growth._COPIED = 30;"
+        more = ["--folder", str(tmp_path / "folder"), "--json", str(kept), "--plot", str(drawn)]
+        done = run_main("growth", *options, *more, first=few)
+        assert done.returncode == 0, done.stderr
+        found = json.loads(kept.read_text("utf-8"))
+        assert [(each["size"], each["held"], each["sent"]) for each in found["points"]] == turns
+        assert all(each["beside"] == 40 for each in found["points"])
+        held = turns[-1][1] + 7
+        assert all(each["made"]["messages"] == 20 for each in found["points"])
+        assert [(each["size"], each["identities"]) for each in found["held"]] == [(30, 30), (40, held)]
+        names = {name for each in found["held"] for name, table, indexes in each["parts"] if table and indexes}
+        assert {"message", "identity", "identifier", "identity_version"} <= names
+        assert "of the smallest" in done.stdout
+        ElementTree.parse(drawn)
+        assert list((tmp_path / "folder").iterdir()) == []
+
+    def test_a_mixture_speaks_of_stored_patients_chosen_from_all(self) -> None:
+        code = "import growth; print([(each.event, each.patient, each.control_id, each.state) for each in growth.mix("
+        done = run("-c", f"{code}1000, 400, serial=7)])")
+        found = re.findall(r"\('(A\d\d)', (\d+), '(\w+-\d+)', (\d+)\)", done.stdout)
+        new, changes, confirmations, repeats = (found[turn::4] for turn in range(4))
+        assert [int(patient) for _, patient, _, _ in new] == list(range(1000, 1100))
+        assert all(control_id == f"CHUX-{int(patient):010d}" for _, patient, control_id, _ in new + repeats)
+        assert {event for event, *_ in changes + confirmations} == {"A31"}
+        assert all(int(state) > 0 for *_, state in changes)
+        assert all(int(state) == 0 for *_, state in confirmations)
+        stored = [int(patient) for _, patient, _, _ in changes + confirmations + repeats]
+        assert max(stored) < 1000
+        assert len({patient // 100 for patient in stored}) == 10
+        assert len({control_id for _, _, control_id, _ in changes + confirmations}) == 200
+
+
+def turn(size: int, number: int, per_s: float, peak_mb: float = 100.0) -> dict[str, Any]:
+    made = {"app": "pam-receiver", "kind": "sqlite", "connections": 64, "round": number, "messages": 100}
+    made |= {"per_s": per_s, "p50_ms": 1.0, "p95_ms": 2.0, "p99_ms": 3.0, "cpu_us": 90.0, "peak_rss_mb": peak_mb}
+    beside = 5_000_000 if size == 10_000 else size
+    return {"size": size, "beside": beside, "held": size, "sent": "new", "made": {**made, "disk_bytes": 7000}}
+
+
+@pytest.fixture
+def kept(tmp_path: Path) -> Callable[[float], Path]:
+    """A run of three rounds, kept as JSON; nobody measured it. The argument: the rate at 5 million, of the second."""
+
+    def keep(per_s: float) -> Path:
+        points = [turn(10_000, number, rate) for number, rate in enumerate((9000.0, 10_000.0, 11_000.0), 1)]
+        points += [turn(5_000_000, number, rate, 155.0) for number, rate in enumerate((9000.0, per_s, 5000.0), 1)]
+        held = [
+            {"kind": "sqlite", "size": size, "identities": size, "bytes": 7000 * size, "parts": []} for size in SIZES
+        ]
+        held[1]["parts"] = [["message", 25_000_000_000, 1_500_000_000], ["said", 4096, 0]]
+        found = {"at": "2026-01-02T03:04:05Z", "cores": 2, "corpus": "dialect", "seconds": 5.0, "rounds": 3}
+        found |= {"versions": {"Python": "3.11.2"}, "skipped": [], "points": points, "held": held}
+        file = tmp_path / "growth.json"
+        file.write_text(json.dumps(found), "utf-8")
+        return file
+
+    return keep
+
+
+SIZES = (10_000, 5_000_000)
+
+
+class TestGrowthPlot:
+    """growth_plot.py: tables and drawing of a run that was kept."""
+
+    @pytest.mark.parametrize(
+        ("per_s", "judged"), [(7100.0, "0.71 | ≥ 0.70 | met"), (6900.0, "0.69 | ≥ 0.70 | **not met**")]
+    )
+    def test_the_ratio_is_the_median_of_the_turns(
+        self, per_s: float, judged: str, kept: Callable[[float], Path]
+    ) -> None:
+        shown = run("bench/growth_plot.py", str(kept(per_s)), "--markdown").stdout
+        row = f"| SQLite | 64 connections, new patients | 5,000,000 | {per_s:,.0f} | 3.00 | 90 | {judged} "
+        assert row + "| 155 | < 150 | **not met** |" in shown
+        assert "| SQLite | 64 connections, new patients | 10,000 | 10,000 | 3.00 | 90 |  |  |  | 100 |  |  |" in shown
+        assert "| SQLite, all | 7,000 | 7,000 |" in shown
+        assert "| SQLite, `message` |  | 5,000 |\n| SQLite, `message`, indexes |  | 300 |" in shown
+        assert "said" not in shown
+
+    def test_the_drawing_has_each_size_and_the_last_values(self, kept: Callable[[float], Path], tmp_path: Path) -> None:
+        drawn = tmp_path / "growth.svg"
+        done = run("bench/growth_plot.py", str(kept(7100.0)), "--plot", str(drawn))
+        assert done.returncode == 0, done.stderr
+        texts = [each.text for each in ElementTree.parse(drawn).iter("{http://www.w3.org/2000/svg}text")]
+        assert {"10,000", "5,000,000", "7,100  64 connections, new patients", "7,000  SQLite"} <= set(texts)
+
+    def test_the_page_of_the_docs_is_what_its_json_says(self) -> None:
+        page = (DOCS / "performance.md").read_text("utf-8")
+        shown = page.partition("<!-- growth -->\n")[2].partition("<!-- end -->")[0]
+        file = DOCS / "growth.json"
+        if not file.exists():
+            assert shown == "Not measured yet.\n"
+            return
+        assert shown.startswith(run("bench/growth_plot.py", str(file), "--markdown").stdout)
+        assert "growth.svg" in shown
+        assert "/tmp/" not in file.read_text("utf-8")
