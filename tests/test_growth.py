@@ -202,7 +202,7 @@ class TestGrowth:
         kept, drawn = tmp_path / "growth.json", tmp_path / "growth.svg"
         options = ["--sizes", "30,40", "--connections", "2", "--rounds", "1", "--messages", "20", "--workers", "1"]
         options += ["--databases", kind, "--loads", loads, "--seconds", "20", "--warmup", "20"]
-        few = f"{SMALL} import growth; growth._COPIED = 30;"
+        few = f"{SMALL} import growth; growth._COPIED = 30; growth._IN_MEMORY = ();"
         more = ["--folder", str(tmp_path / "folder"), "--json", str(kept), "--plot", str(drawn)]
         done = run_main("growth", *options, *more, first=few)
         assert done.returncode == 0, done.stderr
