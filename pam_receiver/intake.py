@@ -97,7 +97,7 @@ class Intake:
         self._retry_s = _FIRST_RETRY_S
         self._away_since: float | None = None
         self._jobs: SimpleQueue[tuple[_Job, int] | None] = SimpleQueue()
-        # A daemon thread of our own, not an executor: a database that hangs must not hold up the end of the process.
+        # A daemon thread of our own, not an executor: a commit that hangs must not hold up the end of the process.
         self._worker = threading.Thread(target=self._work, name="pam-receiver-store", daemon=True)
         self._worker.start()
 

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
@@ -598,3 +599,16 @@ def sqlite_any(sqlite_template: Any, tmp_path_factory: pytest.TempPathFactory) -
     store = Store.open(f"sqlite:///{file}")
     yield make_receiver(store, load_settings({"environment": "test"}), new_message_id=None)
     store.close()
+
+
+class TestOrder:
+    """The order of the ids is that of the commits, whoever else writes: a fold of the journal goes by it."""
+
+    def test_a_message_that_another_writer_overtook_has_a_later_id(self, store: Store, database_url: str) -> None:
+        first = make_receiver(store, DEFAULTS, new_message_id=None)
+        (early, late) = incoming(adt("7000101", "1"), adt("7000202", "2"))
+        read = first.read(early)
+        with closing(Store.open(database_url)) as other:
+            (overtaking,) = make_receiver(other, DEFAULTS, new_message_id=None).receive([late])
+        (overtaken,) = first.keep([read])
+        assert overtaking.message_id < overtaken.message_id

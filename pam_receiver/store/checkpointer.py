@@ -3,9 +3,10 @@
 import logging
 import sqlite3
 import threading
-from pathlib import Path
 from typing import Final
-from urllib.parse import quote
+
+from sqlalchemy import Engine
+from sqlalchemy.exc import SQLAlchemyError
 
 log = logging.getLogger(__name__)
 
@@ -14,18 +15,19 @@ _COMMIT_BYTES: Final = 64 << 10  # that any commit writes, of the pages that it 
 _MESSAGE_FACTOR: Final = 2.5  # what a message writes, beside its own bytes and those of its answer
 _SMALL_FRAMES: Final = 500  # what may be left for the writer: a few milliseconds
 _MOST_ROUNDS: Final = 6
+_STOP_WITHIN_S: Final = 2.0  # a disk that hangs must not hold up the end of the process
 
 
 class Checkpointer:
-    """A thread with a connection of its own to one file; woken when enough was written.
+    """A thread with a connection of its own to the file; woken when enough was written.
 
     It copies the log while the writer goes on, until little is left. That little the writer copies itself, between two
     transactions, so that the next one begins at the head of the log, which thus stays of one size. After a failure
     SQLite itself checkpoints, when the log has grown a lot.
     """
 
-    def __init__(self, path: Path) -> None:
-        self._uri = f"file:{quote(str(path))}?mode=rw"
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
         self._written = 0
         self._is_closing = False
         self._is_nearly_done = False
@@ -46,7 +48,7 @@ class Checkpointer:
         """End the thread, once it has done what it is at."""
         self._is_closing = True
         self._woken.set()
-        self._thread.join()
+        self._thread.join(_STOP_WITHIN_S)
 
     def _work(self) -> None:
         while True:
@@ -56,17 +58,18 @@ class Checkpointer:
                 return
             try:
                 self._checkpoint()
-            except sqlite3.Error as error:  # the file was moved away, or the disk is full: the writer says so
+            except (sqlite3.Error, SQLAlchemyError) as error:  # the writer says why
                 log.debug("store.checkpoint_failed", extra={"error": type(error).__name__})
 
     def _checkpoint(self) -> None:
-        connection = sqlite3.connect(self._uri, uri=True, isolation_level=None)
+        pooled = self._engine.raw_connection()  # which makes sure that it is to the file that stands there now
         try:
-            connection.execute("PRAGMA synchronous=FULL").close()
+            cursor = pooled.cursor()
             for _ in range(_MOST_ROUNDS):
-                (_, frames, copied) = connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+                cursor.execute("PRAGMA wal_checkpoint(PASSIVE)")
+                (_, frames, copied) = cursor.fetchone() or (1, 0, 0)
                 if frames - copied < _SMALL_FRAMES or self._is_closing:
                     break
             self._is_nearly_done = True
         finally:
-            connection.close()
+            pooled.close()

@@ -6,6 +6,7 @@ import re
 import sqlite3
 import struct
 import sys
+import threading
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -152,8 +153,17 @@ def reading(engine: Engine) -> Engine:
 
 def _open_sqlite(path: Path, *, read_only: bool, lock_timeout_s: float) -> Engine:
     uri = f"file:{quote(os.fsencode(path))}?mode={'ro' if read_only else 'rw'}"
+    handles = _Handles(path)
 
     def connect() -> sqlite3.Connection:
+        with handles.lock:
+            if not read_only:
+                handles.bring_home()
+            made = open_file()
+            handles.note(made)
+            return made
+
+    def open_file() -> sqlite3.Connection:
         # isolation_level=None: the driver begins nothing by itself, we do
         made = sqlite3.connect(uri, uri=True, timeout=lock_timeout_s, isolation_level=None, check_same_thread=False)
         if not read_only and not os.access(path, os.W_OK, effective_ids=True):
@@ -167,7 +177,7 @@ def _open_sqlite(path: Path, *, read_only: bool, lock_timeout_s: float) -> Engin
         "sqlite://",
         creator=connect,
         poolclass=QueuePool,
-        pool_size=2,  # the writer keeps one
+        pool_size=3,  # the writer keeps one, the checkpointer comes back
         max_overflow=8,
         hide_parameters=True,
         json_serializer=to_json_text,
@@ -182,14 +192,20 @@ def _open_sqlite(path: Path, *, read_only: bool, lock_timeout_s: float) -> Engin
     def prepare(connection: sqlite3.Connection, entry: ConnectionPoolEntry) -> None:
         for pragma in pragmas:
             connection.execute(f"PRAGMA {pragma}").close()
-        entry.info["file"] = _file_of(path)
+        entry.info["file"] = handles.of(connection)
+
+    @event.listens_for(engine, "close")
+    def forget(connection: sqlite3.Connection, _entry: ConnectionPoolEntry) -> None:
+        handles.forget(connection)
 
     @event.listens_for(engine, "checkout")
-    def check_file(connection: sqlite3.Connection, entry: ConnectionPoolEntry, _proxy: object) -> None:
+    def check_file(_connection: sqlite3.Connection, entry: ConnectionPoolEntry, _proxy: object) -> None:
         # A file that was moved away or replaced takes our commits with it: connect again, or fail.
-        if entry.info.get("file") != _file_of(path):
+        handle: _Handle = entry.info["file"]
+        if not handle.stands_at(path):
             if not read_only:
-                _bring_home(connection)
+                with handles.lock:
+                    handles.bring_home()
             raise DisconnectionError
 
     @event.listens_for(engine, "begin")
@@ -200,25 +216,79 @@ def _open_sqlite(path: Path, *, read_only: bool, lock_timeout_s: float) -> Engin
     return engine
 
 
-def _bring_home(connection: sqlite3.Connection) -> None:
-    """Write what stands in the file ``-wal`` into the database that it belongs to, wherever that was moved.
+class _Handles:
+    """The connections that are open to one path, by the file that stood there when each was made.
 
-    SQLite would leave it at its old place, and mix it into the next database that comes to stand there.
+    The log ``-wal`` stands at the path, whichever file is there: two files at once would mix theirs in it, and nothing
+    of SQLite keeps them apart within a process. So what the log holds of a file that was moved away or replaced is
+    written into it before any connection is made to the next one, and never again: by then it is that one's log.
     """
-    with suppress(sqlite3.Error):  # a disk that is full, say: then as SQLite does
-        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+
+    def __init__(self, path: Path) -> None:
+        self.lock: Final = threading.Lock()
+        self._path = path
+        self._open: dict[int, _Handle] = {}
+
+    def note(self, connection: sqlite3.Connection) -> None:
+        """Remember a connection that has just been made."""
+        self._open[id(connection)] = _Handle(connection, _file_of(self._path))
+
+    def forget(self, connection: sqlite3.Connection) -> None:
+        """Forget one that is closed."""
+        self._open.pop(id(connection), None)
+
+    def of(self, connection: sqlite3.Connection) -> "_Handle":
+        """Return what is remembered of a connection."""
+        return self._open[id(connection)]
+
+    def bring_home(self) -> None:
+        """Write the log into the file that it belongs to, if another one or none stands at the path.
+
+        The connections to that file are then of no more use, even if it comes back.
+
+        Raises:
+            OperationalError: that file is being written just now.
+        """
+        stands = _file_of(self._path)
+        for handle in list(self._open.values()):
+            if handle.file in (None, stands):
+                continue
+            others = [each for each in list(self._open.values()) if each.file == handle.file]
+            if any(each.connection.in_transaction for each in others):
+                raise _driver_error(sqlite3.SQLITE_BUSY, "SQLITE_BUSY")
+            with suppress(sqlite3.Error):  # a disk that is full, say: then as SQLite does
+                handle.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+            for each in others:
+                each.file = None
+
+
+@dataclass(slots=True, eq=False)
+class _Handle:
+    """A connection, and the file that it was made to; ``None`` once its log was brought home."""
+
+    connection: sqlite3.Connection
+    file: tuple[int, int] | None
+
+    def stands_at(self, path: Path) -> bool:
+        """Whether that file stands there still."""
+        return self.file is not None and self.file == _file_of(path)
 
 
 def is_same_file(connection: Connection, target: Target) -> bool:
     """Whether the file of SQLite that this connection has open still stands at its place."""
     assert target.path is not None
-    return bool(connection.info.get("file") == _file_of(target.path))
+    handle: _Handle = connection.info["file"]
+    return handle.stands_at(target.path)
 
 
 def _read_only_error() -> sqlite3.OperationalError:
     """The error that SQLite itself would give, but only at the first write."""
+    return _driver_error(sqlite3.SQLITE_READONLY, "SQLITE_READONLY")
+
+
+def _driver_error(code: int, name: str) -> sqlite3.OperationalError:
     error = sqlite3.OperationalError()
-    error.sqlite_errorcode, error.sqlite_errorname = sqlite3.SQLITE_READONLY, "SQLITE_READONLY"
+    error.sqlite_errorcode, error.sqlite_errorname = code, name
     return error
 
 

@@ -15,7 +15,16 @@ from pam_receiver.finding import ErrorCode, Finding, Location, Severity
 from pam_receiver.identity.as_json import difference_json, identity_json, ins_json
 from pam_receiver.identity.draft import find_differences
 from pam_receiver.identity.identifiers import AssigningAuthority, Ins, PatientIdentifier
-from pam_receiver.identity.model import Change, Difference, EndedIns, EndReason, Identity, MergeLink, SeenAuthority
+from pam_receiver.identity.model import (
+    Alert,
+    Change,
+    Difference,
+    EndedIns,
+    EndReason,
+    Identity,
+    MergeLink,
+    SeenAuthority,
+)
 from pam_receiver.identity.status import IdentityStatus
 from pam_receiver.identity.traits import TRAIT_NAMES, StrictTraits
 
@@ -205,6 +214,18 @@ def _difference_from_json(found: Json) -> Difference:
     return Difference(found["what"], found["before"], found["after"], found.get("reason"))
 
 
+def version_values(message_id: str, change: Change, at: datetime) -> Values:
+    return {
+        "identity_id": change.after.id,
+        "number": change.after.version,
+        "at": at,
+        "message_id": message_id,
+        "status": change.after.status.value,
+        "changes": changes_json(change),
+        "snapshot": snapshot_json(change.after),
+    }
+
+
 # ---------------------------------------------------------------------------------------------------------- finding
 
 
@@ -218,6 +239,17 @@ def finding_json(finding: Finding) -> Json:
         "fr": finding.fr,
         "en": finding.en,
         "spec": finding.spec,
+    }
+
+
+def alert_values(message_id: str, made: Alert, at: datetime) -> Values:
+    return {
+        "at": at,
+        "message_id": message_id,
+        "identity_id": made.identity_id,
+        "rule": made.finding.rule,
+        "finding": finding_json(made.finding),
+        "state": "open",
     }
 
 

@@ -6,7 +6,21 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final, TypeVar
 
-from sqlalchemy import Connection, Delete, Insert, Select, Table, Update, bindparam, delete, insert, or_, update
+from sqlalchemy import (
+    Connection,
+    Delete,
+    Insert,
+    Select,
+    Table,
+    Update,
+    bindparam,
+    delete,
+    func,
+    insert,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 
 from pam_receiver.finding import Finding
@@ -23,17 +37,16 @@ from pam_receiver.store.reads import read_families, read_merges, reads_of
 from pam_receiver.store.rows import (
     AnyRow,
     Values,
-    changes_json,
+    alert_values,
     ended_ins_values,
-    finding_json,
     identifier_values,
     identity_values,
     merge_values,
     read_seen,
     seen_values,
     sender_key,
-    snapshot_json,
     storable,
+    version_values,
 )
 from pam_receiver.store.said import Sentence, keep_findings
 from pam_receiver.store.schema import (
@@ -140,10 +153,9 @@ class Store:
         Raises:
             StoreUnavailable: another daemon has it.
         """
-        path = self._target.path
-        if path is not None and self._lock is None:
+        if self._target.is_sqlite and self._lock is None:
             self._lock = FileLock(self._target)
-            self._writer.checkpointer = Checkpointer(path)
+            self._writer.checkpointer = Checkpointer(self._engine)
 
     @property
     def is_file(self) -> bool:
@@ -254,6 +266,7 @@ def _once(table: Table) -> Mapping[str, Insert]:
 
 _KEPT_FILE: Final = _once(kept_file)
 _KEPT_IN_FORCE: Final = _once(table_in_force)
+_LAST_ID: Final = select(func.max(message.c.id).label("last"))
 _SAID: Final = _once(said)
 _MESSAGE: Final = insert(message)
 _IDENTITY: Final = insert(identity).values(
@@ -318,7 +331,13 @@ class Transaction:
 
     @property
     def last_message_id(self) -> str:
-        """The greatest id of the journal when all was held, ``""`` when it was empty or nothing is held."""
+        """The greatest id of the journal when all was held, ``""`` when it was empty or nothing is held.
+
+        A file is held by whoever writes to it.
+        """
+        if self._kind == "sqlite":
+            ((last,),) = fetch(self._connection, _LAST_ID, {})
+            return last or ""
         return self._taken.last_message_id if self._taken is not None else ""
 
     @contextmanager
@@ -432,10 +451,10 @@ class Transaction:
         self._insert(_MESSAGE, rows)
         self._size = sum([len(record.raw) + len(record.ack) for record in messages])
         self._write_identities(changes)
-        self._insert(_VERSION, [_version_values(message_id, change, at) for message_id, change in changes])
+        self._insert(_VERSION, [version_values(message_id, change, at) for message_id, change in changes])
         self._insert(_MERGE, [merge_values(link) for link in merges])
         self._insert(_DATED, [{"old_id": each.id, "date": each.dated_at} for each in confirmed])
-        self._insert(_ALERT, [_alert_values(message_id, each, at) for message_id, each in alerts])
+        self._insert(_ALERT, [alert_values(message_id, each, at) for message_id, each in alerts])
         unique = {str(values["key"]): values for values in map(seen_values, seen)}
         self._insert(_SEEN[self._kind], list(unique.values()))
         self._check_updates()
@@ -565,27 +584,4 @@ def _message_values(record: MessageRecord) -> Values:
         "port": record.port,
         "replay_of": record.replay_of,
         "action": record.action,
-    }
-
-
-def _version_values(message_id: str, change: Change, at: datetime) -> Values:
-    return {
-        "identity_id": change.after.id,
-        "number": change.after.version,
-        "at": at,
-        "message_id": message_id,
-        "status": change.after.status.value,
-        "changes": changes_json(change),
-        "snapshot": snapshot_json(change.after),
-    }
-
-
-def _alert_values(message_id: str, made: Alert, at: datetime) -> Values:
-    return {
-        "at": at,
-        "message_id": message_id,
-        "identity_id": made.identity_id,
-        "rule": made.finding.rule,
-        "finding": finding_json(made.finding),
-        "state": "open",
     }

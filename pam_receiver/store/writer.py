@@ -26,6 +26,7 @@ class Writer:
         self._patience_ms = max(1, int(lock_timeout_s * 1000))
         self._waits_ms: int | None = None  # what SQLite was told
         self._connection: Connection | None = None
+        self._is_at_work = False  # from the beginning of a transaction to its end
         self.checkpointer: Checkpointer | None = None
         self._pipelined = ExitStack()
         self._pipeline: Any = None  # of psycopg, which SQLite never loads
@@ -38,6 +39,7 @@ class Writer:
         """
         if self._connection is not None and self._target.is_sqlite and not is_same_file(self._connection, self._target):
             self._let_go()  # the pool knows what to do
+        self._is_at_work = True
         try:
             connection = self._connection = self._connection or self._connect()
             if self._target.is_sqlite:
@@ -61,6 +63,8 @@ class Writer:
         try:
             if connection.in_transaction():  # SQLAlchemy has had a part in it
                 connection.commit()
+            elif self._target.is_sqlite:
+                _driver_of(connection).execute("COMMIT").close()  # which fails when nothing was begun
             else:
                 _driver_of(connection).commit()
             self.leave_pipeline()
@@ -70,6 +74,7 @@ class Writer:
             self._fail(error)
             raise
         connection.info.pop(BEGUN, None)
+        self._is_at_work = False
         if self.checkpointer is not None and self.checkpointer.count(size):
             with suppress(_module_of(connection).Error):  # committed it is
                 _driver_of(connection).execute("PRAGMA wal_checkpoint(PASSIVE)").close()
@@ -83,7 +88,8 @@ class Writer:
         if self.checkpointer is not None:
             self.checkpointer.close()
             self.checkpointer = None
-        self._let_go()
+        if not self._is_at_work:  # else the thread that waits for the database has it, perhaps for ever
+            self._let_go()
 
     def _connect(self) -> Connection:
         self._waits_ms = None
@@ -104,7 +110,7 @@ class Writer:
 
     def _fail(self, error: BaseException | None) -> None:
         """Leave the connection to the pool, which rolls back; it is closed when it is of no more use."""
-        connection = self._connection
+        connection, self._is_at_work = self._connection, False
         if connection is None:
             return
         errors: type[Exception] = _module_of(connection).Error
@@ -124,6 +130,9 @@ class Writer:
         if connection is not None:
             if not connection.invalidated:
                 connection.info.pop(BEGUN, None)
+                if self._waits_ms not in (None, self._patience_ms):  # whoever has it next waits
+                    with suppress(_module_of(connection).Error):
+                        _driver_of(connection).execute(f"PRAGMA busy_timeout={self._patience_ms:d}").close()
             connection.close()
 
 
