@@ -222,7 +222,9 @@ def write_findings_out() -> None:
         at = f"CASE WHEN json_array_length(f.value) > 3 THEN json_object({place}) END"
         words = f"'rule', s.rule, 'code', s.code, 'severity', s.severity, 'at', json({at}), 'fr', s.fr, 'en', s.en"
         found = f"SELECT json_group_array(json_object({words}, 'spec', s.spec))"
-        source = "FROM json_each(message.findings) f JOIN said s ON s.digest = json_extract(f.value, '$[2]')"
+        source = (  # CROSS JOIN keeps the order of the first one
+            "FROM json_each(message.findings) f CROSS JOIN said s WHERE s.digest = json_extract(f.value, '$[2]')"
+        )
     else:
         place = ", ".join(f"'{name}', f.value -> {n}" for n, name in enumerate(names, 3))
         at = f"CASE WHEN json_array_length(f.value) > 3 THEN json_build_object({place}) END"

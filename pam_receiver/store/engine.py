@@ -33,6 +33,8 @@ UNREPLICATED: Final = "pam_receiver_unreplicated"
 """Key of ``Connection.info``, when somebody cancelled a commit's wait for the synchronous standby of its server."""
 
 _MOST_WAL_PAGES: Final = 10_000  # of the log of SQLite, after which a commit brings it into the database itself
+# secure_delete: what is erased, replaced or moved leaves no byte behind in the pages
+_WRITING: Final = ("journal_mode=WAL", "secure_delete=ON", f"wal_autocheckpoint={_MOST_WAL_PAGES}")
 _POSTGRES_DRIVERS: Final = frozenset({"postgresql", "postgres", "postgresql+psycopg"})
 _SEVERAL_HOSTS: Final = re.compile(r"([^:/?#]+://(?:[^@]*@)?)([^/?#@]*,[^/?#@]*)(.*)", re.DOTALL)
 _HOST_AND_PORT: Final = re.compile(r"(?:\[([^\[\],]+)\]|([^:\[\],]+))(?::([0-9]{1,5}))?")
@@ -182,10 +184,7 @@ def _open_sqlite(path: Path, *, read_only: bool, lock_timeout_s: float) -> Engin
         hide_parameters=True,
         json_serializer=to_json_text,
     )
-    pragmas = ["foreign_keys=ON", "synchronous=FULL"]
-    # secure_delete: what is erased, replaced or moved leaves no byte behind in the pages
-    writing = ["journal_mode=WAL", "secure_delete=ON", f"wal_autocheckpoint={_MOST_WAL_PAGES}"]
-    pragmas += ["query_only=ON"] if read_only else writing
+    pragmas = ["foreign_keys=ON", "synchronous=FULL", *(["query_only=ON"] if read_only else _WRITING)]
     begin = "BEGIN" if read_only else "BEGIN IMMEDIATE"
 
     @event.listens_for(engine, "connect")

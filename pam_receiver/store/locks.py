@@ -20,12 +20,14 @@ from pam_receiver.store.prepared import cursor_of
 MOST_LOCKS: Final = 400  # of one batch: a server of default settings has room for some 6,400 in all
 
 _IPP, _MATRICULE, _REPEAT = 1 << 32, 2 << 32, 3 << 32  # above the 32 bits of a digest
-# The lock on the table is the one that our inserts take anyway. Whoever must be alone takes one that excludes it, and
-# so do erasures, checkpoints and rebuilds. Each statement sees what was committed before it began: the reads of a batch
-# come after its locks.
+_EVERYONE: Final = 4 << 32  # shared by all batches, save the one that must be alone
+# The lock on the table is the one that our inserts take anyway; erasures, checkpoints and rebuilds take one that
+# excludes it. No batch does: it would wait for a VACUUM, and all others behind it. Each statement sees what was
+# committed before it began: the reads of a batch come after its locks.
 _READ_COMMITTED: Final = "SET TRANSACTION ISOLATION LEVEL READ COMMITTED"
-_WITH_OTHERS: Final = "LOCK TABLE message IN ROW EXCLUSIVE MODE"
-_ALONE: Final = "LOCK TABLE message IN SHARE ROW EXCLUSIVE MODE"
+_TABLE: Final = "LOCK TABLE message IN ROW EXCLUSIVE MODE"
+_WITH_OTHERS: Final = f"SELECT pg_advisory_xact_lock_shared({_EVERYONE})"
+_ALONE: Final = f"SELECT pg_advisory_xact_lock({_EVERYONE})"
 _LOCKS: Final = "SELECT count(pg_advisory_xact_lock(each)) FROM unnest(%s::bigint[]) AS each"
 _TRY: Final = "SELECT bool_and(pg_try_advisory_xact_lock(each)) FROM unnest(%s::bigint[]) AS each"
 _LAST: Final = "SELECT max(id) FROM message"
@@ -88,6 +90,7 @@ def take(connection: Connection, hold: Hold) -> Taken:
     """Have all that is to be held waited for, until the end of the transaction; to be called first in it."""
     cursor = cursor_of(connection)
     cursor.execute(_READ_COMMITTED)
+    cursor.execute(_TABLE)
     cursor.execute(_ALONE if hold.alone else _WITH_OTHERS)
     if hold.locks and not hold.alone:
         cursor.execute(_LOCKS, [sorted(hold.locks)])

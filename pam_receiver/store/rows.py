@@ -205,7 +205,7 @@ def changes_json(change: Change) -> list[Json] | None:
 
 def read_changes(found: Sequence[Json] | None, snapshot: Json) -> tuple[Difference, ...]:
     """Return what :func:`changes_json` made a JSON value of; ``snapshot``: the identity after it."""
-    if found is None:
+    if found is None or [each["what"] for each in found] == ["created"]:  # the second: of a step back to revision 0001
         return find_differences(None, identity_from_json(snapshot))
     return tuple(_difference_from_json(each) for each in found)
 

@@ -446,7 +446,9 @@ class Transaction:
             values["in_force"] = in_force_id
             values["findings"] = keep_findings(record.findings, sentences)
             rows.append(values)
-        self._insert(_SAID[self._kind], [each.values for key, each in sentences.items() if key not in self._known_said])
+        self._insert(
+            _SAID[self._kind], [sentences[each].values for each in sorted(sentences.keys() - self._known_said)]
+        )
         self._said |= sentences.keys()
         self._insert(_MESSAGE, rows)
         self._size = sum([len(record.raw) + len(record.ack) for record in messages])
