@@ -265,3 +265,13 @@ class TestHold:
     def test_sqlite_holds_the_file(self, sqlite_url: str) -> None:
         with closing(Store.open(sqlite_url)) as store, holding(store, ALONE) as tx:
             assert tx.last_message_id == ""
+
+
+class TestVacuum:
+    def test_a_batch_that_must_be_alone_does_not_wait_for_one(self, postgres_url: str) -> None:
+        with psycopg.connect(postgres_url) as other, closing(Store.open(postgres_url, lock_timeout_s=2)) as store:
+            other.execute("LOCK TABLE message IN SHARE UPDATE EXCLUSIVE MODE")  # as VACUUM does
+            tx = store.open_transaction(hold=ALONE)
+            tx.load()
+            tx.commit()
+            other.rollback()
