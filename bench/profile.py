@@ -247,7 +247,7 @@ def _time_sqlite(clock: Clock) -> None:
 
     fetches = ("fetchone", "fetchmany", "fetchall", "__next__")
     cursor = type("TimedCursor", (sqlite3.Cursor,), timed(sqlite3.Cursor, ("execute", "executemany", *fetches)))
-    methods = timed(sqlite3.Connection, ("commit", "rollback"))
+    methods = timed(sqlite3.Connection, ("commit", "execute", "rollback"))
     methods["cursor"] = lambda connection, factory=cursor: sqlite3.Connection.cursor(connection, factory)
     connection = type("TimedConnection", (sqlite3.Connection,), methods)
     connect = sqlite3.dbapi2.connect
