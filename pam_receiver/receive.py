@@ -295,18 +295,16 @@ class Receiver:
         return self.keep([replace(read, understood=refused)])
 
     def _keep_once(self, reads: Sequence[Read], names: "_Names", hold: Hold) -> tuple[Outcome, ...]:
-        tx = self._store.open_transaction(hold=hold)
-        with tx.ending_on_error():
-            outcomes = self._write_batch(tx, reads, names)
-        tx.commit()
-        return outcomes  # only here: the promise is already on disk
+        with self._store.begin(pipelined=True, hold=hold) as tx:
+            return self._write_batch(tx, reads, names)  # given once the block has ended: the promise is on disk then
 
     def _write_batch(self, tx: Transaction, reads: Sequence[Read], names: "_Names") -> tuple[Outcome, ...]:
         """Decide and write in one transaction for the batch, which is not committed yet."""
         known, receipts = tx.load(
             ipps=names.ipps, matricules=names.matricules, senders=names.senders, repeat_keys=names.repeat_keys
         )
-        reads = self._in_turn(reads, tx.last_message_id)
+        if self._renumbers and reads:
+            reads = self._in_turn(reads, tx.last_message_id)
         settled = []
         for read in reads:  # pure, in order: each on what the last one left
             one = self._settle(read, known, receipts)
@@ -326,7 +324,7 @@ class Receiver:
         """Return a batch with ids after that of the ``last`` message of the journal, which another writer may have kept
         since ours were given: whoever folds the journal takes its lines in the order of their ids.
         """
-        if not self._renumbers or not reads or reads[0].message_id > last:
+        if reads[0].message_id > last:
             return reads
         new_id = MessageIds(after=last)  # those that are given on the loop meanwhile are of later batches
         # One that failed has been logged by its id; it names nobody.

@@ -7,7 +7,7 @@ it was the whole of :func:`pam_receiver.store.rows.finding_json`.
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import astuple
 from functools import lru_cache
 from hashlib import sha256
 from typing import Any, Final
@@ -21,31 +21,22 @@ from pam_receiver.store.schema import said
 _Kept = list[Any] | dict[str, Any]  # Any: JSON values
 
 
-@dataclass(frozen=True, slots=True)
-class Sentence:
-    """What a finding says, whatever the place. ``digest``: SHA-256 of it, the first 32 signs in hex."""
-
-    digest: str
-    values: Values
-
-
 @lru_cache(maxsize=4096)  # no finding holds patient data
-def _keep(finding: Finding) -> tuple[str, Sentence]:
+def _keep(finding: Finding) -> tuple[str, str, Values]:
+    """Return what stands beside the message, and the row of ``said`` with its key: SHA-256 of it, 32 signs in hex."""
     words = [finding.rule, int(finding.code), finding.severity.value, finding.fr, finding.en, finding.spec]
     digest = sha256(json.dumps(words).encode()).hexdigest()[:32]
     names = ("rule", "code", "severity", "fr", "en", "spec")
-    at = finding.at
-    place = () if at is None else (at.segment, at.sequence, at.field, at.repetition, at.component, at.subcomponent)
+    place = astuple(finding.at) if finding.at is not None else ()
     text = json.dumps([finding.rule, finding.severity.value, digest, *place], separators=(",", ":"))
-    return text, Sentence(digest, {"digest": digest, **dict(zip(names, words, strict=True))})
+    return text, digest, {"digest": digest, **dict(zip(names, words, strict=True))}
 
 
-def keep_findings(findings: Sequence[Finding], sentences: dict[str, Sentence]) -> JsonText:
-    """Return the findings of a message for its row, and add to ``sentences`` what ``said`` must hold for them."""
+def keep_findings(findings: Sequence[Finding], sentences: dict[str, Values]) -> JsonText:
+    """Return the findings of a message for its row, and add to ``sentences`` the rows of ``said`` that they name."""
     texts = []
     for finding in findings:
-        text, sentence = _keep(finding)
-        sentences[sentence.digest] = sentence
+        text, digest, sentences[digest] = _keep(finding)
         texts.append(text)
     return JsonText(f"[{','.join(texts)}]")
 

@@ -48,7 +48,7 @@ from pam_receiver.store.rows import (
     storable,
     version_values,
 )
-from pam_receiver.store.said import Sentence, keep_findings
+from pam_receiver.store.said import keep_findings
 from pam_receiver.store.schema import (
     alert,
     ended_ins,
@@ -163,15 +163,17 @@ class Store:
         return self._target.is_sqlite
 
     @contextmanager
-    def begin(self) -> Iterator["Transaction"]:
+    def begin(self, *, pipelined: bool = False, hold: Hold | None = None) -> Iterator["Transaction"]:
         """Open one write transaction: it commits at the end, and rolls back on any error.
+
+        ``pipelined``: of a server, its statements. ``hold``: as :meth:`open_transaction` says.
 
         Raises:
             StoreUnavailable: nothing was kept; or the commit was not answered, and may have been.
             StoreConflict: nothing was kept, another writer was faster.
             StoreError: the database refuses a value.
         """
-        transaction = self.open_transaction(pipelined=False)
+        transaction = self.open_transaction(pipelined=pipelined, hold=hold)
         with transaction.ending_on_error():
             yield transaction
         transaction.commit()
@@ -434,7 +436,7 @@ class Transaction:
             self._keep_in_force(in_force, at)
         in_force_id = in_force.id if in_force is not None else None
         gone = self._erased([record.repeat_of for record in messages if record.repeat_of is not None])
-        sentences: dict[str, Sentence] = {}
+        sentences: dict[str, Values] = {}
         rows = []
         for record in messages:
             values = _message_values(record)
@@ -446,9 +448,7 @@ class Transaction:
             values["in_force"] = in_force_id
             values["findings"] = keep_findings(record.findings, sentences)
             rows.append(values)
-        self._insert(
-            _SAID[self._kind], [sentences[each].values for each in sorted(sentences.keys() - self._known_said)]
-        )
+        self._insert(_SAID[self._kind], [sentences[each] for each in sorted(sentences.keys() - self._known_said)])
         self._said |= sentences.keys()
         self._insert(_MESSAGE, rows)
         self._size = sum([len(record.raw) + len(record.ack) for record in messages])

@@ -47,7 +47,7 @@ class Writer:
             elif pipelined:
                 self._pipeline = self._pipelined.enter_context(_driver_of(connection).pipeline())
         except BaseException as error:
-            self._fail(error)
+            self.roll_back(error)
             raise
         return connection
 
@@ -71,7 +71,7 @@ class Writer:
             if connection.info.pop(UNREPLICATED, False):  # to the server it is committed: a repeat, which waits again
                 raise _module_of(connection).OperationalError
         except BaseException as error:
-            self._fail(error)
+            self.roll_back(error)
             raise
         connection.info.pop(BEGUN, None)
         self._is_at_work = False
@@ -79,9 +79,25 @@ class Writer:
             with suppress(_module_of(connection).Error):  # committed it is
                 _driver_of(connection).execute("PRAGMA wal_checkpoint(PASSIVE)").close()
 
-    def roll_back(self, error: BaseException | None = None) -> None:
-        """Take the transaction back, after ``error``; whatever state the connection is in."""
-        self._fail(error)
+    def roll_back(self, error: BaseException | None) -> None:
+        """Take the transaction back after ``error``, whatever state the connection is in.
+
+        The connection is left to the pool, which rolls back, and closed when it is of no more use.
+        """
+        connection, self._is_at_work = self._connection, False
+        if connection is None:
+            return
+        errors: type[Exception] = _module_of(connection).Error
+        try:
+            self.leave_pipeline()
+        except errors as later:  # what the server still had to say of the pipeline
+            error = error or later
+        if isinstance(error, errors) and not connection.invalidated:
+            dialect: Any = connection.dialect  # which takes the errors of its driver
+            is_read_only = getattr(error, "sqlstate", None) == _READ_ONLY  # look for the primary anew
+            if is_read_only or dialect.is_disconnect(error, connection.connection.dbapi_connection, None):
+                connection.invalidate(error)
+        self._let_go()
 
     def close(self) -> None:
         """Give the connection back."""
@@ -107,23 +123,6 @@ class Writer:
         """Wait as :meth:`settle` does, and from now on for each statement: SQLAlchemy knows no pipelines."""
         self._pipeline = None
         self._pipelined.close()
-
-    def _fail(self, error: BaseException | None) -> None:
-        """Leave the connection to the pool, which rolls back; it is closed when it is of no more use."""
-        connection, self._is_at_work = self._connection, False
-        if connection is None:
-            return
-        errors: type[Exception] = _module_of(connection).Error
-        try:
-            self.leave_pipeline()
-        except errors as later:  # what the server still had to say of the pipeline
-            error = error or later
-        if isinstance(error, errors) and not connection.invalidated:
-            dialect: Any = connection.dialect  # which takes the errors of its driver
-            is_read_only = getattr(error, "sqlstate", None) == _READ_ONLY  # look for the primary anew
-            if is_read_only or dialect.is_disconnect(error, connection.connection.dbapi_connection, None):
-                connection.invalidate(error)
-        self._let_go()
 
     def _let_go(self) -> None:
         connection, self._connection = self._connection, None
