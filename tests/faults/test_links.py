@@ -3,18 +3,16 @@
 import random
 import signal
 from collections.abc import Callable, Iterator
-from typing import Final
 
 import pytest
 from faults.daemon import Daemon, until
-from faults.ledger import Effects, check_kept, read_journal, reading
+from faults.ending import GRACE_S, end_under_load
+from faults.ledger import Effects, check_kept
 from faults.sender import Client, Load, Stream, all_answered, run_all
 from faults.test_sqlite import locking
 from faults.traffic import family, streams
 
 from pam_receiver.hl7.mllp import encode_frame
-
-GRACE_S: Final = 10.0  # from SIGTERM to the end
 
 
 @pytest.fixture
@@ -79,20 +77,7 @@ class TestSignals:
     def test_sigterm_under_load(
         self, sqlite_url: str, daemon: Daemon, signals: list[signal.Signals], without_fault: Callable[..., Effects]
     ) -> None:
-        todo = [Stream(messages) for messages in streams(range(300), 4)]
-        load = Load(daemon.address, todo, random.Random(8))
-        load.wait_for_answers(200)
-        for number in signals:
-            daemon.signal(number)
-        assert daemon.process.wait(GRACE_S) == 0
-        load.join()
-        assert daemon.wait() == 0
-        assert not all(stream.is_done for stream in todo), "ended when all was done: no end under load"
-        answered = all_answered(todo)
-        with reading(sqlite_url) as store, store.read() as connection:
-            journal = read_journal(connection)
-        assert {each.control_id for each in journal} == answered.keys(), "read and kept, but not answered"
-        check_kept(sqlite_url, answered, without_fault([each for stream in todo for each in stream.messages]))
+        end_under_load(sqlite_url, daemon, without_fault, connections=4, signals=signals)
 
     def test_sigterm_with_the_database_locked_ends_in_time_and_answers_nothing(
         self, sqlite_url: str, daemon: Daemon

@@ -19,6 +19,7 @@ from typing import Final
 import pytest
 from faults import scale
 from faults.daemon import PATIENCE_S, Daemon, environment, until
+from faults.ending import end_under_load
 from faults.ledger import Effects, check_kept, read_journal, reading
 from faults.sender import Client, Load, Stream, all_answered, run_all
 from faults.traffic import conflicting, streams
@@ -31,7 +32,6 @@ from pam_receiver.store import JournalEntry, Store, queries
 
 WORKERS: Final = 4
 CONNECTIONS: Final = 16
-GRACE_S: Final = 10.0  # from SIGTERM to the end
 
 
 @pytest.fixture
@@ -180,19 +180,7 @@ class TestSignals:
     """SIGTERM under load: every message read is answered by the worker that read it, and the end comes in time."""
 
     def test_sigterm_under_load(self, postgres_url: str, daemon: Daemon, without_fault: Callable[..., Effects]) -> None:
-        todo = [Stream(messages) for messages in streams(range(300), 8)]
-        load = Load(daemon.address, todo, random.Random(8))
-        load.wait_for_answers(200)
-        daemon.signal(signal.SIGTERM)
-        assert daemon.process.wait(GRACE_S) == 0
-        load.join()
-        assert daemon.wait() == 0
-        assert not all(stream.is_done for stream in todo), "ended when all was done: no end under load"
-        answered = all_answered(todo)
-        with reading(postgres_url) as store, store.read() as connection:
-            journal = read_journal(connection)
-        assert {each.control_id for each in journal} == answered.keys(), "read and kept, but not answered"
-        check_kept(postgres_url, answered, without_fault([each for stream in todo for each in stream.messages]))
+        end_under_load(postgres_url, daemon, without_fault, connections=8)
 
     def test_sighup_ends_nothing(self, daemon: Daemon) -> None:
         daemon.signal(signal.SIGHUP)
