@@ -4,9 +4,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from enum import IntEnum, StrEnum
 from functools import lru_cache
-from typing import Final, Literal
+from typing import Final, Generic, Literal, TypeVar
 
 Lang = Literal["fr", "en"]
+Made = TypeVar("Made")
+
+_MOST_REMEMBERED: Final = 1024  # of one kind, then all are forgotten
 
 
 class Severity(StrEnum):
@@ -158,6 +161,31 @@ def has_error(findings: Iterable[Finding]) -> bool:
         if finding.severity is error:
             return True
     return False
+
+
+class Remembered(Generic[Made]):
+    """What was made of the findings of a message, for the next message of which the same is said: those of a feed.
+
+    Findings are looked up as the objects that they are, for :meth:`Rule.at` gives the same ones again; to compare them
+    takes longer than to make most things of them. They are held here, so that no others take their place in memory.
+    """
+
+    __slots__ = ("_made",)
+
+    def __init__(self) -> None:
+        self._made: dict[tuple[object, ...], tuple[tuple[Finding, ...], Made]] = {}
+
+    def find(self, findings: tuple[Finding, ...], *also: object) -> Made | None:
+        """Return what was kept for these findings and whatever else it depends on; ``None``: nothing was."""
+        kept = self._made.get((*map(id, findings), *also))
+        return None if kept is None else kept[1]
+
+    def keep(self, made: Made, findings: tuple[Finding, ...], *also: object) -> Made:
+        """Keep what was made, under what :meth:`find` is asked by, and return it."""
+        if len(self._made) >= _MOST_REMEMBERED:
+            self._made.clear()
+        self._made[(*map(id, findings), *also)] = (findings, made)
+        return made
 
 
 @lru_cache(maxsize=1024)  # a feed breaks the same few rules at the same places; no finding holds patient data

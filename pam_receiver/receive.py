@@ -10,7 +10,7 @@ from functools import partial
 from typing import Final, Literal
 
 from pam_receiver.adt import EVENTS, persons_of
-from pam_receiver.finding import ErrorCode, Finding, Lang, Location, Rule, Severity, has_error
+from pam_receiver.finding import ErrorCode, Finding, Lang, Location, Remembered, Rule, Severity, has_error
 from pam_receiver.hl7 import rules as wire
 from pam_receiver.hl7.ack import AckCode, Verdict, build_ack
 from pam_receiver.hl7.header import read_header_loosely
@@ -47,7 +47,7 @@ from pam_receiver.store import (
     Transaction,
     hold_names,
 )
-from pam_receiver.understand import Understood, bounded, join, refuse_sender, tell_raised, understand
+from pam_receiver.understand import Understood, bounded, refuse_sender, say_together, understand
 from pam_receiver.values import value
 
 log = logging.getLogger("pam_receiver.receive")
@@ -352,8 +352,7 @@ class Receiver:
         occasion = understood.occasion(read.message_id, read.incoming.received_at)
         decision = decide(event, known, occasion, understood.source.policy)
         if reused or decision.findings:
-            findings = profile.graded(join(profile, (*reused, *findings), decision.findings))
-            findings = tell_raised(findings, (*reused, *decision.findings))
+            findings = say_together(profile, reused, findings, decision.findings)
         if has_error(findings):
             # Refused by an overlay alone, nothing of the decision is kept: its alerts speak of what would have been.
             kept = decision if decision.is_refused else NOTHING
@@ -489,6 +488,16 @@ def _record(one: _Settled) -> MessageRecord:
     )
 
 
+_RULES: Final = Remembered[tuple[tuple[str, str], ...]]()
+
+
+def _rules(findings: tuple[Finding, ...]) -> tuple[tuple[str, str], ...]:
+    rules = _RULES.find(findings)
+    if rules is None:
+        rules = _RULES.keep(tuple([(each.rule, each.severity) for each in findings]), findings)
+    return rules
+
+
 def _outcome(one: _Settled) -> Outcome:
     event = one.read.understood.trigger_event
     return Outcome(
@@ -497,7 +506,7 @@ def _outcome(one: _Settled) -> Outcome:
         event=event if event in EVENTS else "",
         control_id=safe_control_id(one.read.understood.control_id),
         message_id=one.read.message_id,
-        rules=tuple([(finding.rule, finding.severity) for finding in one.findings]),
+        rules=_rules(one.findings),
         is_repeat=one.repeat_of is not None,
         source=one.read.understood.source.name,
         replay_of=one.read.incoming.replay_of,

@@ -12,6 +12,9 @@ from pam_receiver.profile.check import check_segment
 from pam_receiver.profile.model import Profile
 
 ZBE_SHIFTED: Final = "zbe-shifted-by-one"  # a rule of profiles/pam_fr
+SHIFTS: Final = frozenset({NAME_SHIFTED.id, ZBE_SHIFTED})
+"""The rules that say a shift."""
+
 _ACTIONS: Final = frozenset({"INSERT", "UPDATE", "CANCEL"})  # IHE PAM FR 2.11.2 §6.13.4
 _ACTION_AT: Final = 4
 _NAME_TYPE_AT: Final = 7
@@ -44,7 +47,7 @@ def tell_shifts_once(message: Message, profile: Profile, findings: tuple[Finding
     away; what is still wrong stays; what the shift hid is added, at the place where it will stand. An error that falls
     away makes the shift one: a message is never accepted because less is said of it.
     """
-    told = [each for each in findings if each.rule in (NAME_SHIFTED.id, ZBE_SHIFTED)]
+    told = [each for each in findings if each.rule in SHIFTS]
     for finding in told[:_MOST_SHIFTS]:
         for shift in islice(_find_shifts(message, finding), _MOST_SHIFTS):
             message, findings = _tell_once(message, profile, findings, shift)

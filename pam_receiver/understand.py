@@ -19,7 +19,7 @@ from pam_receiver.identity.model import ChangeIdentifier, Event, Occasion
 from pam_receiver.ids import safe_control_id
 from pam_receiver.profile.check import MOST_FINDINGS, check_message
 from pam_receiver.profile.model import Profile
-from pam_receiver.shifts import tell_shifts_once
+from pam_receiver.shifts import SHIFTS, tell_shifts_once
 from pam_receiver.sources import Source, Sources
 from pam_receiver.values import value
 
@@ -132,6 +132,29 @@ def tell_raised(findings: tuple[Finding, ...], of_code: tuple[Finding, ...]) -> 
     return (*findings, *(RAISED_BY_SOURCE.at(rule=rule) for rule in raised))
 
 
+def say_together(
+    profile: Profile,
+    of_wire: tuple[Finding, ...],
+    of_profile: tuple[Finding, ...],
+    of_code: tuple[Finding, ...],
+    message: Message | None = None,
+) -> tuple[Finding, ...]:
+    """Put together what was found, in order: joined, shifts told once (in ``message``), graded by the settings.
+
+    ``of_wire`` and ``of_code``: what our code has found, before and after the check against the profile.
+    """
+    all_of_it, count = (*of_wire, *of_profile, *of_code), len(of_wire)
+    found = profile.said.find(all_of_it, count, len(of_code))
+    if found is not None:
+        return found
+    joined = join(profile, (*of_wire, *of_profile), of_code)
+    told = tell_shifts_once(message, profile, joined) if message is not None else joined
+    findings = tell_raised(profile.graded(told), (*of_wire, *of_code))
+    if any(each.rule in SHIFTS for each in joined):  # what is then said depends on what stands in the message
+        return findings
+    return profile.said.keep(findings, all_of_it, count, len(of_code))
+
+
 def bounded(findings: tuple[Finding, ...]) -> tuple[Finding, ...]:
     """Return the findings, of very many the errors first, and one that counts those left out."""
     if len(findings) <= MOST_FINDINGS:
@@ -179,12 +202,9 @@ def understand(raw: bytes, source: Source) -> Understood:
         return Understood(header, refused, source, AckCode.AR, reading, message.encoding, profile)
     checked = check_message(message, profile)
     missing = () if header.control_id else (CONTROL_ID_MISSING.at(Location("MSH", 1, 10)),)
-    of_code = (*message.findings, *missing, *reading.findings)
-    if not checked and not of_code:
+    if not (checked or message.findings or missing or reading.findings):
         return Understood(header, (), source, None, reading, message.encoding, profile)
-    joined = join(profile, (*message.findings, *checked), (*missing, *reading.findings))
-    findings = profile.graded(tell_shifts_once(message, profile, joined))
-    findings = tell_raised(findings, of_code)
+    findings = say_together(profile, message.findings, checked, (*missing, *reading.findings), message)
     code = AckCode.AE if has_error(findings) else None
     read = Reading(reading.event, (), reading.dated)  # its findings stand among those of the message
     return Understood(header, bounded(findings), source, code, read, message.encoding, profile)
@@ -238,8 +258,7 @@ def check_file_message(raw: bytes, *, sources: Sources, at: datetime, port: int 
         names_ins_alone = isinstance(event, ChangeIdentifier) and not event.old  # it may be found by the INS of MRG-1
         left_out = _NEED_STORE | ({identity_rules.NO_IPP.id} if names_ins_alone else set())
         said = tuple(each for each in decision.findings if each.rule not in left_out)
-        findings = understood.profile.graded(join(understood.profile, findings, said))
-        findings = tell_raised(findings, said)
+        findings = say_together(understood.profile, (), findings, said)
         code = AckCode.AE if any(each.is_error for each in findings) else code
     return Checked(
         findings=findings,

@@ -8,7 +8,7 @@ from enum import StrEnum
 from functools import lru_cache
 from typing import Final, Literal
 
-from pam_receiver.finding import Finding, Lang, Location, Severity
+from pam_receiver.finding import Finding, Lang, Location, Remembered, Severity
 from pam_receiver.hl7 import rules
 from pam_receiver.hl7.charset import find_codec, fold, is_table_name
 from pam_receiver.hl7.er7 import Segment, parse_message
@@ -69,8 +69,7 @@ def build_ack(
     if verdict.findings:
         declared = find_codec(_first(header.charset, header))
         sentences = "ascii" if declared in (None, "ascii") else header.encoding
-        for finding in _chosen(verdict.findings, which, max_errors):
-            text += f"{_err(finding, lang, sentences)}\r"
+        text += _errs(verdict.findings, which, max_errors, lang, sentences)
     try:
         return text.encode(header.encoding)
     except UnicodeEncodeError:
@@ -176,6 +175,18 @@ def _chosen(findings: Iterable[Finding], which: Literal["all", "errors"], most: 
     if not rest:
         return chosen
     return [*chosen[:most], rules.FINDINGS_NOT_SHOWN.at(count=len(rest), errors=sum(f.is_error for f in rest))]
+
+
+_WRITTEN: Final = Remembered[str]()
+
+
+def _errs(findings: tuple[Finding, ...], which: Literal["all", "errors"], most: int, lang: Lang, encoding: str) -> str:
+    """Write a segment for each finding to show, ended by CR."""
+    text = _WRITTEN.find(findings, which, most, lang, encoding)
+    if text is None:
+        segments = [f"{_err(each, lang, encoding)}\r" for each in _chosen(findings, which, most)]
+        text = _WRITTEN.keep("".join(segments), findings, which, most, lang, encoding)
+    return text
 
 
 @lru_cache(maxsize=1024)  # a feed breaks the same few rules at the same places; no finding holds patient data

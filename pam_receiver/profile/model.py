@@ -7,7 +7,7 @@ from enum import StrEnum
 from functools import cached_property
 from typing import Final
 
-from pam_receiver.finding import Finding, Location, Rule, Severity
+from pam_receiver.finding import Finding, Location, Remembered, Rule, Severity
 from pam_receiver.profile import quick
 
 
@@ -362,6 +362,8 @@ class Profile:
     ignored: frozenset[str]
     grades: Mapping[str, Severity | None]
     birth_place_components: tuple[int, ...] = ()
+    said: Remembered[tuple[Finding, ...]] = field(init=False, default_factory=Remembered, repr=False, compare=False)
+    """What is said of a message once all findings are together, by what each step has found."""
 
     def accepts(self, event: str) -> bool:
         """Whether ``event`` (MSH-9.2) belongs to this profile."""

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, select
 
-from pam_receiver.finding import ErrorCode, Finding, Location, Severity
+from pam_receiver.finding import ErrorCode, Finding, Location, Remembered, Severity
 from pam_receiver.store.rows import JsonText, Values, finding_from_json
 from pam_receiver.store.schema import said
 
@@ -32,13 +32,18 @@ def _keep(finding: Finding) -> tuple[str, str, Values]:
     return text, digest, {"digest": digest, **dict(zip(names, words, strict=True))}
 
 
-def keep_findings(findings: Sequence[Finding], sentences: dict[str, Values]) -> JsonText:
+_KEPT: Final = Remembered[tuple[JsonText, dict[str, Values]]]()
+
+
+def keep_findings(findings: tuple[Finding, ...], sentences: dict[str, Values]) -> JsonText:
     """Return the findings of a message for its row, and add to ``sentences`` the rows of ``said`` that they name."""
-    texts = []
-    for finding in findings:
-        text, digest, sentences[digest] = _keep(finding)
-        texts.append(text)
-    return JsonText(f"[{','.join(texts)}]")
+    kept = _KEPT.find(findings)
+    if kept is None:
+        made = [_keep(finding) for finding in findings]
+        text = JsonText(f"[{','.join([text for text, _, _ in made])}]")
+        kept = _KEPT.keep((text, {digest: row for _, digest, row in made}), findings)
+    sentences.update(kept[1])
+    return kept[0]
 
 
 def rules_of(findings: Iterable[_Kept]) -> Iterator[tuple[str, str]]:
