@@ -449,7 +449,7 @@ class Transaction:
             values["findings"] = keep_findings(record.findings, sentences)
             rows.append(values)
         self._insert(_SAID[self._kind], [sentences[each] for each in sorted(sentences.keys() - self._known_said)])
-        self._said |= sentences.keys()
+        self._said = self._said.union(sentences)
         self._insert(_MESSAGE, rows)
         self._size = sum([len(record.raw) + len(record.ack) for record in messages])
         self._write_identities(changes)
