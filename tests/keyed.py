@@ -8,6 +8,7 @@ from typing import Final
 from pam_receiver.cli import parts
 from pam_receiver.cli.morning import morning
 from pam_receiver.config import Settings
+from pam_receiver.ids import MessageIds
 from pam_receiver.receive import Incoming, Outcome, Receiver
 from pam_receiver.store import Actor, Store
 from pam_receiver.store.crypt import Keyed
@@ -32,9 +33,13 @@ def open_keyed(url: str, *names: str, encrypts: bool = True, read_only: bool = F
     return Store.open(url, lock_timeout_s=5.0, sealing=keyed(*names, encrypts=encrypts), read_only=read_only)
 
 
-def make_receiver(store: Store) -> Receiver:
-    settings = Settings(environment="test")
-    return Receiver(store, sources=parts.make_sources(settings))
+def make_receiver(store: Store, *, at: datetime | None = None) -> Receiver:
+    """``at``: the time in the ids of its messages; ``None``: now."""
+    sources = parts.make_sources(Settings(environment="test"))
+    if at is None:
+        return Receiver(store, sources=sources)
+    ns = (at - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(milliseconds=1) * 1_000_000
+    return Receiver(store, sources=sources, new_message_id=MessageIds(lambda: ns))
 
 
 def receive(store: Store, *raw: bytes, at: datetime = MORNING_AT) -> list[Outcome]:
@@ -44,8 +49,8 @@ def receive(store: Store, *raw: bytes, at: datetime = MORNING_AT) -> list[Outcom
 
 def receive_morning(store: Store, *, at: datetime = MORNING_AT) -> Sequence[Outcome]:
     """Receive the messages of the demo, one an hour, the first one at ``at``."""
-    receiver = make_receiver(store)
+    hours = [at + timedelta(hours=number) for number, _ in enumerate(morning())]
     return [
-        receiver.receive([Incoming(scene.raw, PEER, at + timedelta(hours=number))])[0]
-        for number, scene in enumerate(morning())
+        make_receiver(store, at=hour).receive([Incoming(scene.raw, PEER, hour)])[0]
+        for hour, scene in zip(hours, morning(), strict=True)
     ]

@@ -17,9 +17,10 @@ SERIAL = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 
 
 def upgrade() -> None:
-    """Add columns and tables; of what is there, only ``alert`` is written anew on SQLite."""
+    """Add columns and tables; the texts of messages move into a table of their own."""
     create_in_force()
     extend_message()
+    move_texts()
     op.add_column("identity", sa.Column("dated_at", TIME))
     op.add_column("identity", sa.Column("erased_at", TIME))
     extend_alert()
@@ -67,8 +68,8 @@ def extend_message() -> None:
     else:
         op.add_column("message", sa.Column("in_force", sa.Text()))
         op.create_foreign_key("fk_message_in_force", "message", "in_force", ["in_force"], ["id"])
-    op.add_column("message", sa.Column("key_id", sa.Text()))
     op.add_column("message", sa.Column("action", sa.Text()))
+    op.add_column("message", sa.Column("words", sa.LargeBinary()))
     if is_sqlite:
         op.execute(
             "ALTER TABLE message ADD COLUMN replay_of TEXT CONSTRAINT fk_message_replay_of REFERENCES message (id)"
@@ -77,8 +78,6 @@ def extend_message() -> None:
         op.add_column("message", sa.Column("replay_of", ID))
         op.create_foreign_key("fk_message_replay_of", "message", "message", ["replay_of"], ["id"])
     op.add_column("message", sa.Column("erased_at", TIME))
-    prunable = sa.text("erased_at IS NULL AND action IS NULL")
-    op.create_index("ix_message_prunable", "message", ["received_at"], sqlite_where=prunable, postgresql_where=prunable)
     op.drop_index("ix_message_ack_code_id", "message")
     refused = sa.text("ack_code <> 'AA'")
     op.create_index("ix_message_refused", "message", ["ack_code", "id"], sqlite_where=refused, postgresql_where=refused)
@@ -89,6 +88,37 @@ def extend_message() -> None:
     op.create_index(
         "ix_message_replay_of", "message", ["replay_of"], sqlite_where=is_replay, postgresql_where=is_replay
     )
+
+
+def move_texts() -> None:
+    op.create_table(
+        "message_text",
+        sa.Column("message_id", ID, nullable=False),
+        sa.Column("raw", sa.LargeBinary(), nullable=False),
+        sa.Column("key_id", sa.Text()),
+        sa.PrimaryKeyConstraint("message_id", name="pk_message_text"),
+    )
+    op.create_table(
+        "pruning",
+        sa.Column("up_to", ID, nullable=False),
+        sa.Column("at", TIME, nullable=False),
+        sa.PrimaryKeyConstraint("up_to", name="pk_pruning"),
+    )
+    op.execute("INSERT INTO message_text (message_id, raw) SELECT id, raw FROM message WHERE length(raw) > 0")
+    op.drop_column("message", "raw")
+
+
+def move_texts_back() -> None:
+    """Bring the texts back into ``message``; of what is gone there is none, as it was before."""
+    empty = sa.text("x''" if op.get_bind().dialect.name == "sqlite" else "''")
+    op.add_column("message", sa.Column("raw", sa.LargeBinary(), nullable=False, server_default=empty))
+    op.execute(
+        "UPDATE message SET raw = (SELECT t.raw FROM message_text t WHERE t.message_id = message.id) "
+        "WHERE id IN (SELECT message_id FROM message_text)"
+    )
+    op.execute("UPDATE message SET raw = words WHERE words IS NOT NULL")
+    op.drop_table("pruning")
+    op.drop_table("message_text")
 
 
 def extend_alert() -> None:
@@ -260,12 +290,13 @@ def downgrade() -> None:
     op.drop_index("ix_identifier_value", "identifier")
     op.create_index("ix_identifier_value", "identifier", ["value"])
     op.drop_index("ix_message_replay_of", "message")
-    op.drop_index("ix_message_prunable", "message")
+    move_texts_back()
     with op.batch_alter_table("message") as batch:
+        batch.alter_column("raw", existing_type=sa.LargeBinary(), existing_nullable=False, server_default=None)
         if op.get_bind().dialect.name != "sqlite":  # where the new table is made without them
             batch.drop_constraint("fk_message_replay_of", type_="foreignkey")
             batch.drop_constraint("fk_message_in_force", type_="foreignkey")
-        for column in ("erased_at", "replay_of", "action", "key_id", "in_force", "port"):
+        for column in ("erased_at", "replay_of", "words", "action", "in_force", "port"):
             batch.drop_column(column)
     op.drop_table("said")
     op.drop_table("kept_file")

@@ -15,7 +15,7 @@ from pam_receiver.store.reads import read_identities, read_merges, reads_of
 from pam_receiver.store.rows import AnyRow, Json, read_merge
 from pam_receiver.store.said import rules_of
 from pam_receiver.store.schema import REFUSED, identity_version, merge_link, message
-from pam_receiver.store.sealing import Sealed, Sealing
+from pam_receiver.store.texts import Prunings, read_prunings, read_texts
 from pam_receiver.store.transaction import InForce, MessageRecord, Store, Transaction
 
 UNMERGE: Final = "unmerge"
@@ -125,7 +125,9 @@ def read_messages_since(store: Store, link: MergeLink, *, page: int = 250) -> It
         while True:
             with store.read() as connection:
                 rows = connection.execute(statement.where(message.c.id > last).limit(page)).all()
-            yield from (_read_later(row, store.sealing) for row in rows)
+                texts = read_texts(connection, {row.id for row in rows}, store.sealing)
+                prunings = read_prunings(connection)
+            yield from (_read_later(row, texts.get(row.id), prunings) for row in rows)
             if not rows:
                 break
             last = rows[-1].id
@@ -138,8 +140,6 @@ _COLUMNS: Final = (
     message.c.event,
     message.c.ack_code,
     message.c.findings,
-    message.c.raw,
-    message.c.key_id,
     message.c.erased_at,
 )
 _TOUCHING: Final[Select[Any]] = (
@@ -155,8 +155,8 @@ _REFUSED: Final[Select[Any]] = (
 )
 
 
-def _read_later(row: AnyRow, sealing: Sealing) -> LaterMessage:
-    raw = None if row.erased_at is not None else sealing.open(row.id, Sealed(row.raw, row.key_id))
+def _read_later(row: AnyRow, text: bytes | None, prunings: Prunings) -> LaterMessage:
+    is_gone = text is None and (row.erased_at is not None or prunings.since(row.id) is not None)
     return LaterMessage(
         id=row.id,
         received_at=row.received_at,
@@ -165,5 +165,5 @@ def _read_later(row: AnyRow, sealing: Sealing) -> LaterMessage:
         ack_code=row.ack_code,
         version=row.number,
         rules=tuple(rule for rule, _ in rules_of(row.findings)),
-        raw=raw,
+        raw=None if is_gone else text or b"",
     )

@@ -17,6 +17,7 @@ from pam_receiver.store.audit import Actor, AuditEvent
 from pam_receiver.store.errors import StoreError
 from pam_receiver.store.rows import AnyRow, finding_from_json, finding_json
 from pam_receiver.store.schema import alert, message
+from pam_receiver.store.texts import earliest_id
 from pam_receiver.store.transaction import Store, Transaction
 
 SILENT: Final = "source-silent"  # the rule of the alert that no message brings
@@ -135,7 +136,7 @@ class Heard:
 def heard_since(store: Store, since: datetime) -> tuple[Heard, ...]:
     """Return who has sent anything since ``since``, to any of the daemons of this database."""
     with store.read() as connection:
-        rows = connection.execute(_HEARD, {"since": since}).all()
+        rows = connection.execute(_HEARD, {"first": earliest_id(since), "since": since}).all()
     return tuple(Heard(row.sending_application, row.sending_facility, row.port, row.at) for row in rows)
 
 
@@ -150,7 +151,7 @@ _OPEN_BY_RULE: Final[Select[Any]] = (
 _SILENT: Final[Select[Any]] = select(alert.c.id, alert.c.source).where(
     alert.c.state.in_([each.value for each in PENDING]), alert.c.rule == SILENT
 )
-# The conditions are those of an index that is there for pruning: a text that has gone is older than any silence.
+# By the ids, which begin with the time: none is of before its message came in.
 _HEARD: Final[Select[Any]] = (
     select(
         message.c.sending_application,
@@ -158,7 +159,7 @@ _HEARD: Final[Select[Any]] = (
         message.c.port,
         func.max(message.c.received_at).label("at"),
     )
-    .where(message.c.received_at > bindparam("since"), message.c.erased_at.is_(None), message.c.action.is_(None))
+    .where(message.c.id > bindparam("first"), message.c.received_at > bindparam("since"), message.c.action.is_(None))
     .group_by(message.c.sending_application, message.c.sending_facility, message.c.port)
 )
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from sqlalchemy import Connection, Select, bindparam, delete, insert, select, update
+from sqlalchemy import Connection, Select, bindparam, delete, insert, or_, select, update
 
 from pam_receiver.identity.identifiers import PI
 from pam_receiver.identity.model import Identity
@@ -28,6 +28,7 @@ from pam_receiver.store.schema import (
     identity,
     identity_version,
     message,
+    message_text,
     tombstone,
 )
 from pam_receiver.store.sealing import Sealed, Sealing
@@ -113,12 +114,16 @@ _SNAPSHOTS: Final[Select[Any]] = (
 _CAUSES: Final[Select[Any]] = (
     select(identity_version.c.message_id)
     .join(message, message.c.id == identity_version.c.message_id)
-    .where(identity_version.c.identity_id == bindparam("of"), message.c.erased_at.is_(None))
+    .outerjoin(message_text, message_text.c.message_id == identity_version.c.message_id)
+    .where(
+        identity_version.c.identity_id == bindparam("of"),
+        or_(message_text.c.message_id.is_not(None), message.c.words.is_not(None)),
+    )
 )
 _TEXTS: Final[Select[Any]] = (
-    select(message.c.id, message.c.raw, message.c.key_id)
-    .where(message.c.id > bindparam("last"), message.c.erased_at.is_(None))
-    .order_by(message.c.id)
+    select(message_text.c.message_id.label("id"), message_text.c.raw, message_text.c.key_id)
+    .where(message_text.c.message_id > bindparam("last"))
+    .order_by(message_text.c.message_id)
 )
 
 

@@ -35,7 +35,6 @@ from pam_receiver.store.schema import (
     sender_authority,
 )
 from pam_receiver.store.schema import in_force as table_in_force
-from pam_receiver.store.sealing import Sealed
 from pam_receiver.store.transaction import InForce, Store, Transaction
 
 
@@ -88,12 +87,12 @@ def find_rebuild(store: Store, after: str = "") -> tuple[str, str] | None:
         row = connection.execute(_LAST_REBUILD.where(message.c.id > after)).first()
     if row is None:
         return None
-    words: Json = json.loads(store.sealing.open(row.id, Sealed(row.raw, row.key_id)))
+    words: Json = json.loads(row.words)
     return words["last"], row.in_force
 
 
 _LAST_REBUILD: Final[Select[Any]] = (
-    select(message.c.id, message.c.raw, message.c.key_id, message.c.in_force)
+    select(message.c.words, message.c.in_force)
     .where(message.c.action == REBUILD)
     .order_by(message.c.id.desc())
     .limit(1)
@@ -169,7 +168,7 @@ def _put(connection: Connection, held: Held) -> None:
 
 def _stand_in(link: MergeLink) -> Values:
     empty = dict.fromkeys(("peer", "sending_application", "sending_facility", "event", "encoding"), "")
-    blank = {"raw": b"", "digest": b"", "ack_code": "AA", "ack": b"", "findings": []}
+    blank = {"digest": b"", "ack_code": "AA", "ack": b"", "findings": []}
     return {**empty, **blank, "id": link.message_id, "received_at": link.at, "control_id": link.control_id}
 
 

@@ -17,7 +17,7 @@ from pam_receiver.store.reads import read_identities, reads_of
 from pam_receiver.store.rows import AnyRow, identity_from_json, read_changes
 from pam_receiver.store.said import read_findings, rules_of
 from pam_receiver.store.schema import HEAD, REFUSED, alert, identity, identity_version, message, tombstone
-from pam_receiver.store.sealing import Sealed, Sealing
+from pam_receiver.store.texts import Prunings, read_prunings, read_texts
 from pam_receiver.store.transaction import Store
 
 
@@ -332,9 +332,10 @@ def read_journal(store: Store, *, page: int = 250, after: str = "") -> Generator
     with store.read() as connection:
         if connection.dialect.name == "postgresql":  # whoever reads works on each page; the server shall wait for it
             connection.execute(text("SET LOCAL idle_in_transaction_session_timeout = '15min'"))
-        last = after
+        last, prunings = after, read_prunings(connection)
         while rows := connection.execute(_FORWARD.where(message.c.id > last).limit(page)).all():
-            yield tuple(_read_entry(row, store.sealing) for row in rows)
+            texts = read_texts(connection, [row.id for row in rows], store.sealing)
+            yield tuple(_read_entry(row, texts.get(row.id), prunings) for row in rows)
             last = rows[-1].id
 
 
@@ -342,30 +343,36 @@ _FORWARD: Final[Select[Any]] = select(
     message.c.id,
     message.c.received_at,
     message.c.peer,
-    message.c.raw,
-    message.c.key_id,
     message.c.ack_code,
     message.c.findings,
     message.c.port,
     message.c.erased_at,
     message.c.action,
+    message.c.words,
     message.c.in_force,
     message.c.repeat_of,
 ).order_by(message.c.id)
 
 
-def _read_entry(row: AnyRow, sealing: Sealing) -> JournalEntry:
+def _erased_at(row: AnyRow, text: bytes | None, prunings: Prunings) -> datetime | None:
+    """Since when the text of a message is gone; ``None``: it is there, or it is an act, which is never pruned."""
+    if row.erased_at is not None or text is not None or row.action is not None:
+        found: datetime | None = row.erased_at
+        return found
+    return prunings.since(row.id)
+
+
+def _read_entry(row: AnyRow, text: bytes | None, prunings: Prunings) -> JournalEntry:
     rules = tuple(rules_of(row.findings))
-    raw = sealing.open(row.id, Sealed(row.raw, row.key_id))
     return JournalEntry(
         id=row.id,
         received_at=row.received_at,
         peer=row.peer,
-        raw=raw,
+        raw=text or row.words or b"",
         ack_code=row.ack_code,
         rules=rules,
         port=row.port,
-        erased_at=row.erased_at,
+        erased_at=_erased_at(row, text, prunings),
         action=row.action,
         in_force=row.in_force,
         repeat_of=row.repeat_of,
@@ -378,11 +385,12 @@ def find_messages(store: Store, start: str, *, limit: int = 2) -> tuple[FullMess
         return ()
     with store.read() as connection:
         rows = connection.execute(_STARTING.where(*_begins(start)).limit(limit)).all()
-        return tuple(_read_message(connection, row, store.sealing) for row in rows)
+        texts, prunings = read_texts(connection, [row.id for row in rows], store.sealing), read_prunings(connection)
+        return tuple(_read_message(connection, row, texts.get(row.id), prunings) for row in rows)
 
 
 _STARTING: Final[Select[Any]] = select(
-    *_LINE, message.c.raw, message.c.key_id, message.c.ack, message.c.encoding, message.c.erased_at
+    *_LINE, message.c.ack, message.c.encoding, message.c.erased_at, message.c.action, message.c.words
 ).order_by(message.c.id)
 _TOUCHED: Final = select(identity_version.c.identity_id, identity_version.c.number).order_by(
     identity_version.c.identity_id, identity_version.c.number
@@ -394,12 +402,12 @@ def _begins(start: str) -> tuple[Any, Any]:  # Any: two conditions on a column w
     return (message.c.id >= start, message.c.id <= start + "~")
 
 
-def _read_message(connection: Connection, row: AnyRow, sealing: Sealing) -> FullMessageView:
+def _read_message(connection: Connection, row: AnyRow, text: bytes | None, prunings: Prunings) -> FullMessageView:
     touched = connection.execute(_TOUCHED.where(identity_version.c.message_id == row.id))
     identities = tuple(TouchedIdentity(each.identity_id, each.number) for each in touched)
-    raw = sealing.open(row.id, Sealed(row.raw, row.key_id))
     (findings,) = read_findings(connection, [row.findings])
-    return FullMessageView(_read_line(row, findings), raw, row.ack, row.encoding, identities, row.erased_at)
+    line, raw = _read_line(row, findings), text or row.words or b""
+    return FullMessageView(line, raw, row.ack, row.encoding, identities, _erased_at(row, text, prunings))
 
 
 def _read_line(row: AnyRow, findings: tuple[Finding, ...]) -> MessageView:

@@ -20,6 +20,7 @@ from sqlalchemy import (
     bindparam,
     func,
     literal_column,
+    or_,
     select,
     true,
     union,
@@ -30,7 +31,16 @@ from pam_receiver.identity.identifiers import PI
 from pam_receiver.identity.model import Identity, MergeLink
 from pam_receiver.store.prepared import fetch, fetch_all
 from pam_receiver.store.rows import AnyRow, group, read_identity, read_merge
-from pam_receiver.store.schema import ended_ins, identifier, identity, merge_link, message, sender_authority
+from pam_receiver.store.schema import (
+    ended_ins,
+    identifier,
+    identity,
+    merge_link,
+    message,
+    message_text,
+    pruning,
+    sender_authority,
+)
 
 MAX_RECEIPTS: Final = 16  # of one sender and control id, the latest: a sender may use one control id for ever
 
@@ -51,7 +61,8 @@ class Reads:
     merges: AnySelect  # ids
     seen: AnySelect  # senders → the five columns that rows.read_seen takes
     receipts: AnySelect  # keys
-    erased: AnySelect  # ids → those of these messages whose text was erased
+    erased: AnySelect  # ids → those of these messages whose text was erased or pruned
+    texts: AnySelect  # ids, first and last of them → the texts of messages
 
     def pack(self, values: Collection[str]) -> str | list[str]:
         """Return ``values`` as the one parameter that stands for them."""
@@ -110,7 +121,9 @@ def _make_reads(*, is_sqlite: bool) -> Reads:
         sender_authority.c.universal_id_type,
     )
     of_merge = select(merge_link).where(_among(merge_link.c.absorbed, "ids", is_sqlite=is_sqlite))
-    erased = select(message.c.id).where(message.c.erased_at.is_not(None))
+    pruned_to = select(func.max(pruning.c.up_to)).scalar_subquery()
+    erased = select(message.c.id).where(or_(message.c.erased_at.is_not(None), message.c.id <= pruned_to))
+    within = message_text.c.message_id.between(bindparam("first", type_=Text), bindparam("last", type_=Text))
     return Reads(
         is_sqlite=is_sqlite,
         named=select(identity).where(identity.c.id.in_(by_ipp.union(by_matricule))),
@@ -123,6 +136,7 @@ def _make_reads(*, is_sqlite: bool) -> Reads:
         seen=seen.where(_among(sender_authority.c.sender_key, "senders", is_sqlite=is_sqlite)),
         receipts=_receipts(is_sqlite=is_sqlite),
         erased=erased.where(_among(message.c.id, "ids", is_sqlite=is_sqlite)),
+        texts=select(message_text).where(within, _among(message_text.c.message_id, "ids", is_sqlite=is_sqlite)),
     )
 
 

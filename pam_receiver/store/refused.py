@@ -15,7 +15,7 @@ from pam_receiver.store.reads import read_identities, read_merges, reads_of
 from pam_receiver.store.rows import AnyRow, read_seen, sender_key
 from pam_receiver.store.said import rules_of
 from pam_receiver.store.schema import REFUSED, identity, identity_version, message
-from pam_receiver.store.sealing import Sealed, Sealing
+from pam_receiver.store.texts import read_texts
 from pam_receiver.store.transaction import Store, Transaction
 
 
@@ -63,11 +63,12 @@ def read_refused(
     while True:
         with store.read() as connection:
             rows = connection.execute(found.where(message.c.id > last).limit(page)).all()
-            read = tuple(_read_refused(row, store.sealing) for row in rows)
-        if not read:
+            texts = read_texts(connection, [row.id for row in rows], store.sealing)
+        if not rows:
             return
-        yield read
-        last = read[-1].id
+        if read := tuple(_read_refused(row, texts[row.id]) for row in rows if row.id in texts):
+            yield read
+        last = rows[-1].id
 
 
 _REFUSED: Final[Select[Any]] = (
@@ -76,30 +77,23 @@ _REFUSED: Final[Select[Any]] = (
         message.c.received_at,
         message.c.peer,
         message.c.port,
-        message.c.raw,
-        message.c.key_id,
         message.c.ack_code,
         message.c.findings,
         message.c.repeat_key,
         message.c.digest,
     )
-    .where(
-        message.c.action.is_(None),
-        message.c.replay_of.is_(None),
-        message.c.erased_at.is_(None),
-        func.length(message.c.raw) > 0,
-    )
+    .where(message.c.action.is_(None), message.c.replay_of.is_(None), message.c.erased_at.is_(None))
     .order_by(message.c.id)
 )
 
 
-def _read_refused(row: AnyRow, sealing: Sealing) -> RefusedMessage:
+def _read_refused(row: AnyRow, raw: bytes) -> RefusedMessage:
     return RefusedMessage(
         id=row.id,
         received_at=row.received_at,
         peer=row.peer,
         port=row.port,
-        raw=sealing.open(row.id, Sealed(row.raw, row.key_id)),
+        raw=raw,
         ack_code=row.ack_code,
         errors=tuple(rule for rule, severity in rules_of(row.findings) if severity == Severity.E),
         repeat_key=row.repeat_key,

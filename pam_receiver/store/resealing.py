@@ -9,24 +9,24 @@ from sqlalchemy import Select, bindparam, func, select, text, update
 
 from pam_receiver.store.audit import Actor, AuditEvent
 from pam_receiver.store.checkpoints import Checkpoint, find_checkpoint, part_name, sign_again
-from pam_receiver.store.schema import checkpoint, checkpoint_part, message
+from pam_receiver.store.schema import checkpoint, checkpoint_part, message_text
 from pam_receiver.store.sealing import Sealed
 from pam_receiver.store.transaction import Store, Transaction
 
 BATCH: Final = 250  # messages of one transaction
 
-_BY_KEY: Final = select(message.c.key_id, func.count().label("texts")).where(message.c.erased_at.is_(None))
+_BY_KEY: Final = select(message_text.c.key_id, func.count().label("texts"))
 _IDS: Final[Select[Any]] = (
-    select(message.c.id, message.c.key_id)
-    .where(message.c.id > bindparam("last"), message.c.erased_at.is_(None))
-    .order_by(message.c.id)
+    select(message_text.c.message_id, message_text.c.key_id)
+    .where(message_text.c.message_id > bindparam("last"))
+    .order_by(message_text.c.message_id)
 )
-_ONE: Final[Select[Any]] = select(message.c.raw, message.c.key_id).where(
-    message.c.id == bindparam("of"), message.c.erased_at.is_(None)
+_ONE: Final[Select[Any]] = select(message_text.c.raw, message_text.c.key_id).where(
+    message_text.c.message_id == bindparam("of")
 )
 _SEALED: Final = (
-    update(message)
-    .where(message.c.id == bindparam("old_id"))
+    update(message_text)
+    .where(message_text.c.message_id == bindparam("old_id"))
     .values(raw=bindparam("content"), key_id=bindparam("new_key_id"))
 )
 _PART_KEYS: Final[Select[Any]] = (
@@ -55,7 +55,7 @@ def count_by_key(store: Store) -> tuple[KeyUse, ...]:
     with store.read() as connection:
         if connection.dialect.name == "postgresql":
             connection.execute(text("SET LOCAL statement_timeout = 0"))
-        rows = connection.execute(_BY_KEY.group_by(message.c.key_id)).all()
+        rows = connection.execute(_BY_KEY.group_by(message_text.c.key_id)).all()
         signers = set(connection.execute(select(checkpoint.c.key_id).distinct()).scalars())
     counts: dict[str | None, int] = {row.key_id: row.texts for row in rows}
     names = sorted({*counts, *signers} - {None}, key=str)
@@ -86,9 +86,9 @@ def reseal(
             rows = connection.execute(_IDS.limit(BATCH), {"last": last}).all()
         if not rows:
             break
-        last = rows[-1].id
+        last = rows[-1].message_id
         wanted = store.sealing.writes_with()
-        stale = [row.id for row in rows if row.key_id != wanted]
+        stale = [row.message_id for row in rows if row.key_id != wanted]
         if stale:
             done += _reseal_some(store, stale, actor, now())
             tell(done)
@@ -110,7 +110,7 @@ def _reseal_some(store: Store, ids: list[str], actor: Actor, at: datetime) -> in
 def _sealed_anew(tx: Transaction, message_id: str) -> dict[str, object] | None:
     row = tx.connection.execute(_ONE, {"of": message_id}).first()
     if row is None:
-        return None  # erased meanwhile
+        return None  # erased or pruned meanwhile
     content = tx.sealing.open(message_id, Sealed(row.raw, row.key_id))
     sealed = tx.sealing.seal(message_id, content)
     if sealed.key_id == row.key_id:

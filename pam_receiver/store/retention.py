@@ -1,4 +1,4 @@
-"""Retention: the texts of old messages go; their digests, verdicts, findings and answers stay.
+"""Retention: the texts of old messages go; their lines stay, with digests, verdicts, findings and answers.
 
 In transactions of a bounded number of messages, so that no daemon waits; one that was stopped goes on where it was.
 """
@@ -8,29 +8,35 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from sqlalchemy import Select, bindparam, func, select, text, update
+from sqlalchemy import Connection, Select, bindparam, delete, func, insert, select, text, update
 
 from pam_receiver.store.audit import Actor, AuditEvent
 from pam_receiver.store.checkpoints import discard, finish, hold_journal, write_checkpoint
 from pam_receiver.store.errors import StoreConflict
-from pam_receiver.store.schema import message
+from pam_receiver.store.schema import message, message_text, pruning
+from pam_receiver.store.texts import earliest_id
 from pam_receiver.store.transaction import Store, Transaction
 
 BATCH: Final = 500  # messages of one transaction
 _MOST_CONFLICTS: Final = 10
 
-# The two conditions are those of the partial index, letter for letter.
-_PRUNABLE: Final = (
-    message.c.received_at < bindparam("before"),
-    message.c.erased_at.is_(None),
-    message.c.action.is_(None),
-)
-_OLDEST: Final[Select[Any]] = select(message.c.id).where(*_PRUNABLE).order_by(message.c.received_at)
-_NEXT: Final[Select[Any]] = _OLDEST.where(message.c.id <= bindparam("up_to"))  # a clock that jumps: none after it
-_COUNT: Final[Select[Any]] = select(func.count()).select_from(message).where(*_PRUNABLE)
+_id: Final = message_text.c.message_id
+_OLD: Final = _id < bindparam("bound")
+_OLDEST: Final[Select[Any]] = select(_id).where(_OLD).order_by(_id)
+_NEXT: Final[Select[Any]] = _OLDEST.where(_id <= bindparam("up_to"))
+_COUNT: Final[Select[Any]] = select(func.count()).select_from(message_text).where(_OLD)
+_OLD_DELETION: Final = delete(message_text).where(_id <= bindparam("last"))
+# After a clock was set back ids go on from the greatest, whose time has not come yet: there the lines tell the age.
+_AHEAD: Final = (_id > bindparam("last"), message.c.received_at < bindparam("before"))
+_OF_LINE: Final = message_text.join(message, message.c.id == _id)
+_OLDEST_AHEAD: Final[Select[Any]] = select(_id).select_from(_OF_LINE).where(*_AHEAD).order_by(_id)
+_NEXT_AHEAD: Final[Select[Any]] = _OLDEST_AHEAD.where(_id <= bindparam("up_to"))
+_COUNT_AHEAD: Final[Select[Any]] = select(func.count()).select_from(_OF_LINE).where(*_AHEAD)
+_TEXT_DELETION: Final = delete(message_text).where(_id == bindparam("old_id"))
 _ERASURE: Final = (
-    update(message).where(message.c.id == bindparam("old_id")).values(raw=b"", key_id=None, erased_at=bindparam("at"))
+    update(message).where(message.c.id == bindparam("old_id")).values(words=None, erased_at=bindparam("at"))
 )
+_PRUNED_ON: Final = update(pruning).where(pruning.c.up_to == bindparam("was")).values(up_to=bindparam("now"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,12 +47,19 @@ class Pruned:
     is_log_empty: bool = True
 
 
-def count_prunable(store: Store, before: datetime) -> int:
-    """Count the messages received before ``before`` whose text is still there."""
+def count_prunable(store: Store, before: datetime, *, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> int:
+    """Count the messages taken before ``before`` whose text is still there."""
+    old, ahead = {"bound": earliest_id(before)}, {"last": earliest_id(now()), "before": before}
     with store.read() as connection:
-        if connection.dialect.name == "postgresql":
-            connection.execute(text("SET LOCAL statement_timeout = 0"))
-        return int(connection.execute(_COUNT, {"before": before}).scalar_one())
+        take_time(connection)
+        found: int = connection.execute(_COUNT, old).scalar_one() + connection.execute(_COUNT_AHEAD, ahead).scalar_one()
+    return found
+
+
+def take_time(connection: Connection) -> None:
+    """Let a statement read as long as it must."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(text("SET LOCAL statement_timeout = 0"))
 
 
 def prune(
@@ -59,40 +72,50 @@ def prune(
     is_stopped: Callable[[], bool] = lambda: False,
     tell: Callable[[int], None] = lambda _count: None,
 ) -> Pruned:
-    """Erase the texts of messages received before ``before``, after a checkpoint of all identities.
+    """Take away the texts of messages taken before ``before``, after a checkpoint of all identities.
 
-    What an operator did (``action``) stays: it names nobody. Each transaction has its line in the audit trail.
-    ``is_stopped``: asked between transactions; ``tell``: called with the number of messages done.
+    Their age is the time in their ids; where that has not come yet, the one at which they came in. What an operator
+    did (``action``) stays: it names nobody. Each transaction has its line in the audit trail. ``is_stopped``: asked
+    between transactions; ``tell``: called with the number of messages done.
 
     Raises:
         NoKey: there is no key to sign the checkpoint with.
     """
-    if not _has_any(store, before):
-        return Pruned(0)
     pruner = _Pruner(store, before, actor, reason, now)
+    if not pruner.has_any():
+        return Pruned(0)
     up_to = pruner.take_checkpoint(is_stopped)
-    done, count = 0, BATCH
-    while up_to is not None and count == BATCH and not is_stopped():
-        count = pruner.prune_some(up_to)
-        done += count
-        tell(done)
+    if up_to is None:
+        return Pruned(0)
+    done = 0
+    for step in (pruner.prune_old, pruner.prune_ahead):
+        count = BATCH
+        while count == BATCH and not is_stopped():
+            if count := pruner.in_one(step, up_to):
+                done += count
+                tell(done)
     return Pruned(done, store.empty_log())
 
 
-def _has_any(store: Store, before: datetime) -> bool:
-    with store.read() as connection:
-        return connection.execute(_OLDEST.limit(1), {"before": before}).first() is not None
-
-
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Pruner:
-    """One run of pruning."""
+    """One run of pruning. ``marked``: up to which message it has said that it pruned; ``ahead``: where it is there."""
 
     store: Store
     before: datetime
     actor: Actor
     reason: str | None
     now: Callable[[], datetime]
+    marked: str = ""
+    ahead: str = ""
+
+    def has_any(self) -> bool:
+        """Whether there is anything to prune."""
+        self.ahead = earliest_id(self.now())
+        with self.store.read() as connection:
+            old = connection.execute(_OLDEST.limit(1), {"bound": earliest_id(self.before)}).first()
+            ahead = {"last": self.ahead, "before": self.before}
+            return old is not None or connection.execute(_OLDEST_AHEAD.limit(1), ahead).first() is not None
 
     def take_checkpoint(self, is_stopped: Callable[[], bool]) -> str | None:
         """Write the checkpoint; return the id of the last message that counts in it, ``None`` when stopped."""
@@ -110,24 +133,49 @@ class _Pruner:
                 return draft.up_to
         raise StoreConflict(self.store.name)
 
-    def prune_some(self, up_to: str) -> int:
-        """Erase one batch of texts; return how many."""
+    def in_one(self, step: Callable[[Transaction, str], list[str]], up_to: str) -> int:
+        """Take one batch of texts away; return how many."""
         for _ in range(_MOST_CONFLICTS):
             try:
                 with self.store.begin() as tx:
-                    found = tx.connection.execute(_NEXT.limit(BATCH), {"before": self.before, "up_to": up_to})
-                    ids = list(found.scalars())
+                    ids = step(tx, up_to)
                     if ids:
-                        erase_texts(tx, ids, self.now())
                         detail = {"before": self.before.isoformat(), "messages": len(ids)}
                         tx.audit(AuditEvent("prune", self.actor, reason=self.reason, detail=detail), at=self.now())
-                return len(ids)
             except StoreConflict:
                 continue
+            if ids and step == self.prune_old:
+                self.marked = ids[-1]
+            elif ids:
+                self.ahead = ids[-1]
+            return len(ids)
         raise StoreConflict(self.store.name)
+
+    def prune_old(self, tx: Transaction, up_to: str) -> list[str]:
+        """Delete the oldest texts, and say up to which message there are none."""
+        bound = {"bound": earliest_id(self.before), "up_to": up_to}
+        ids = list(tx.connection.execute(_NEXT.limit(BATCH), bound).scalars())
+        if ids:
+            tx.connection.execute(_OLD_DELETION, {"last": ids[-1]})
+            self._mark(tx, ids[-1])
+        return ids
+
+    def prune_ahead(self, tx: Transaction, up_to: str) -> list[str]:
+        """Delete texts of messages whose ids tell a time that has not come, and say so in their lines."""
+        wanted = {"last": self.ahead, "before": self.before, "up_to": up_to}
+        ids = list(tx.connection.execute(_NEXT_AHEAD.limit(BATCH), wanted).scalars())
+        erase_texts(tx, ids, self.now())
+        return ids
+
+    def _mark(self, tx: Transaction, last: str) -> None:
+        if self.marked:
+            tx.connection.execute(_PRUNED_ON, {"was": self.marked, "now": last})
+        else:
+            tx.connection.execute(insert(pruning), [{"up_to": last, "at": self.now()}])
 
 
 def erase_texts(tx: Transaction, ids: list[str], at: datetime) -> None:
-    """Erase the texts of these messages."""
+    """Erase the texts of these messages, and the words of acts, and say so in their lines."""
     if ids:
+        tx.connection.execute(_TEXT_DELETION, [{"old_id": each} for each in ids])
         tx.connection.execute(_ERASURE, [{"old_id": each, "at": at} for each in ids])

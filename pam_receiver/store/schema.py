@@ -1,8 +1,9 @@
 """The tables. ``migrations/`` builds them, and a test holds the two equal.
 
 History is append-only: nothing updates or deletes a row of ``message``, ``identity_version`` or ``merge_link`` save
-pruning and legal erasure, which leave their marks, and nothing at all one of ``audit_event``. ``identity``,
-``identifier`` and ``ended_ins`` hold the state now; ``alert`` has a state of its own.
+legal erasure, which leaves its mark, and nothing at all one of ``audit_event``. Pruning takes rows of
+``message_text`` away, and says so in ``pruning``. ``identity``, ``identifier`` and ``ended_ins`` hold the state now;
+``alert`` has a state of its own.
 """
 
 from datetime import UTC, datetime
@@ -108,8 +109,7 @@ message: Final = Table(
     Column("control_id", Text, nullable=False),
     Column("event", Text, nullable=False),
     Column("encoding", Text, nullable=False),
-    Column("raw", LargeBinary, nullable=False),
-    Column("digest", LargeBinary, nullable=False),  # SHA-256 of raw
+    Column("digest", LargeBinary, nullable=False),  # SHA-256 of the bytes that came in
     Column("repeat_key", Text),  # hex; null without a control id
     Column("repeat_of", ID, ForeignKey("message.id")),
     Column("ack_code", Text, nullable=False),
@@ -117,10 +117,10 @@ message: Final = Table(
     Column("findings", JSON, nullable=False),  # see said.py
     Column("port", Integer),  # ours, by which it came in; null: not known
     Column("in_force", Text, ForeignKey("in_force.id")),  # null: before revision 0002
-    Column("key_id", Text),  # of the key that raw is encrypted with; null: in clear
-    Column("action", Text),  # what an operator did, of which raw holds the words; null: a message that came in
+    Column("action", Text),  # what an operator did; null: a message that came in
+    Column("words", LargeBinary),  # of an act: ids alone, in clear; null: a message, or erased
     Column("replay_of", ID, ForeignKey("message.id")),  # the refused message that was taken again
-    Column("erased_at", UtcTime),  # raw is empty since; null: it is there
+    Column("erased_at", UtcTime),  # its text is gone since, by legal demand; pruning does not say it here
     Index(  # nearly all are accepted: each index that they do not stand in is one page less to write
         "ix_message_refused",
         "ack_code",
@@ -135,12 +135,6 @@ message: Final = Table(
         postgresql_where=text("replay_of IS NOT NULL"),
     ),
     Index(
-        "ix_message_prunable",  # by age, those whose text is there: what was pruned is not looked at again
-        "received_at",
-        sqlite_where=text("erased_at IS NULL AND action IS NULL"),
-        postgresql_where=text("erased_at IS NULL AND action IS NULL"),
-    ),
-    Index(
         "ix_message_accepted",  # the receipts: what a repeat is recognised by
         "repeat_key",
         "id",
@@ -151,6 +145,24 @@ message: Final = Table(
 
 REFUSED: Final = message.c.ack_code != literal_column("'AA'")
 """Of a message: it was not accepted, letter for letter as ``ix_message_refused`` has it."""
+
+# The bytes of each message that came in with any, until they are pruned or erased. No foreign key: it is written with
+# its message, in one transaction, and to take it away would lock the journal.
+message_text: Final = Table(
+    "message_text",
+    metadata,
+    Column("message_id", ID, primary_key=True),
+    Column("raw", LargeBinary, nullable=False),
+    Column("key_id", Text),  # of the key that raw is encrypted with; null: in clear
+)
+
+# A row for each pruning: no message up to this one has its text any more, unless it came in later.
+pruning: Final = Table(
+    "pruning",
+    metadata,
+    Column("up_to", ID, primary_key=True),  # id of a message
+    Column("at", UtcTime, nullable=False),
+)
 
 identity: Final = Table(
     "identity",
@@ -334,7 +346,7 @@ checkpoint_part: Final = Table(
     Column("checkpoint_id", ID, ForeignKey("checkpoint.id"), primary_key=True),
     Column("number", Integer, primary_key=True),
     Column("content", LargeBinary, nullable=False),
-    Column("key_id", Text),  # as of message
+    Column("key_id", Text),  # as of message_text
 )
 
 tombstone: Final = Table(

@@ -58,6 +58,7 @@ from pam_receiver.store.schema import (
     kept_file,
     merge_link,
     message,
+    message_text,
     said,
     sender_authority,
 )
@@ -271,6 +272,7 @@ _KEPT_IN_FORCE: Final = _once(table_in_force)
 _LAST_ID: Final = select(func.max(message.c.id).label("last"))
 _SAID: Final = _once(said)
 _MESSAGE: Final = insert(message)
+_TEXT: Final = insert(message_text)
 _IDENTITY: Final = insert(identity).values(
     {column.name: bindparam(column.name) for column in identity.c if column.name != "erased_at"}
 )
@@ -438,12 +440,15 @@ class Transaction:
         gone = self._erased([record.repeat_of for record in messages if record.repeat_of is not None])
         sentences: dict[str, Values] = {}
         rows = []
+        texts: list[Values] = []
         for record in messages:
             values = _message_values(record)
             # the text of what this one repeats was erased, and would come back with it
             is_erased = record.repeat_of in gone
-            sealed = self.sealing.seal(record.id, b"" if is_erased else record.raw)
-            values["raw"], values["key_id"] = sealed.content, sealed.key_id
+            if record.raw and record.action is None and not is_erased:
+                sealed = self.sealing.seal(record.id, record.raw)
+                if sealed.content:
+                    texts.append({"message_id": record.id, "raw": sealed.content, "key_id": sealed.key_id})
             values["erased_at"] = at if is_erased else None
             values["in_force"] = in_force_id
             values["findings"] = keep_findings(record.findings, sentences)
@@ -451,6 +456,7 @@ class Transaction:
         self._insert(_SAID[self._kind], [sentences[each] for each in sorted(sentences.keys() - self._known_said)])
         self._said = self._said.union(sentences)
         self._insert(_MESSAGE, rows)
+        self._insert(_TEXT, texts)
         self._size = sum([len(record.raw) + len(record.ack) for record in messages])
         self._write_identities(changes)
         self._insert(_VERSION, [version_values(message_id, change, at) for message_id, change in changes])
@@ -482,7 +488,7 @@ class Transaction:
         return tokens.revoke(self.connection, token_id, at)
 
     def _erased(self, ids: Sequence[str]) -> frozenset[str]:
-        """Return those of these messages whose text was erased."""
+        """Return those of these messages whose text was erased or pruned."""
         if not ids:
             return frozenset()
         found = fetch(self._connection, self._reads.erased, {"ids": self._reads.pack(ids)})
@@ -586,4 +592,5 @@ def _message_values(record: MessageRecord) -> Values:
         "port": record.port,
         "replay_of": record.replay_of,
         "action": record.action,
+        "words": record.raw if record.action is not None else None,
     }

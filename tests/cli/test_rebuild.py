@@ -86,7 +86,7 @@ class TestVerify:
         assert (result.code, "The journal holds nothing to take again." in result.out) == (0, True)
 
     def test_1_when_texts_are_gone(self, rebuild: Run, url: str) -> None:
-        damage(url, "UPDATE message SET raw = x'', erased_at = received_at")
+        damage(url, "DELETE FROM message_text")
         result = rebuild()
         assert (result.code, result.out) == (1, "")
         assert "18 accepted message(s) have no text any more" in result.err
@@ -195,7 +195,8 @@ class TestApply:
     def test_accepted_messages_are_not_lost_without_a_word(self, run: Run, rebuild: Run, url: str) -> None:
         words = ("rebuild", "--database", url, "--apply", "--with-current-settings")
         spoilt = "CAST(replace(raw, '|P|2.5', '|P|9.9') AS BLOB)"
-        damage(url, f"UPDATE message SET raw = {spoilt} WHERE control_id = 'MATIN011'")
+        one = "(SELECT id FROM message WHERE control_id = 'MATIN011')"
+        damage(url, f"UPDATE message_text SET raw = {spoilt} WHERE message_id = {one}")
         damage(url)
         result = run(*words)
         assert (result.code, "--yes" in result.err, sexes(url)) == (1, True, {"U"})

@@ -146,11 +146,11 @@ class TestUnderOtherSettings:
         (taken,) = hospital.receive(adt("100", "1"))
         hospital.execute("UPDATE identity SET sex = 'U'")
         hospital.rebuild(with_current_settings=True)
-        ((action, event, raw, in_force),) = hospital.execute(
-            "SELECT action, event, raw, in_force FROM message WHERE action IS NOT NULL"
+        ((action, event, words, in_force),) = hospital.execute(
+            "SELECT action, event, words, in_force FROM message WHERE action IS NOT NULL"
         )
         assert (action, event) == ("rebuild", "rebuild")
-        assert taken.message_id.encode() in bytes(raw)
+        assert taken.message_id.encode() in bytes(words)
         assert in_force is not None
 
     def test_without_them_no_line_is_added(self, hospital: Hospital) -> None:

@@ -57,7 +57,8 @@ class TestPlan:
     def test_one_whose_text_is_gone_is_shown_too(self, ward: Hospital) -> None:
         (outcome,) = ward.receive(adt("100", "4", event="A31", sex="M"))
         assert planned(ward).touched == ()
-        ward.execute("UPDATE message SET raw = :raw, erased_at = received_at", raw=b"")
+        ward.execute("DELETE FROM message_text")
+        ward.execute("UPDATE message SET erased_at = received_at")
         assert [(each.id, each.raw) for each in planned(ward).touched] == [(outcome.message_id, None)]
 
     def test_what_is_before_the_merge_is_not_shown(self, hospital: Hospital) -> None:
@@ -101,8 +102,8 @@ class TestAct:
 
     def test_the_journal_holds_ids_alone(self, ward: Hospital) -> None:
         act = ward.unmerge("101")
-        (row,) = ward.execute("SELECT raw, action, ack_code, control_id FROM message WHERE action IS NOT NULL")
-        assert json.loads(row.raw) == {
+        (row,) = ward.execute("SELECT words, action, ack_code, control_id FROM message WHERE action IS NOT NULL")
+        assert json.loads(row.words) == {
             "action": "unmerge",
             "absorbed": act.absorbed,
             "survivor": act.survivor,

@@ -44,7 +44,8 @@ class TestActs:
 
     def test_where_there_is_nothing_to_undo_it_does_nothing(self, hospital: Hospital) -> None:
         self.ward(hospital)
-        hospital.execute("UPDATE message SET raw = :raw WHERE event = 'A40'", raw=adt("100", "3", event="A31"))
+        of_merge = "message_id = (SELECT id FROM message WHERE event = 'A40')"
+        hospital.execute(f"UPDATE message_text SET raw = :raw WHERE {of_merge}", raw=adt("100", "3", event="A31"))
         found = hospital.rehearse(PLAIN, ACCEPTING)
         assert not found.differs, found
 
@@ -54,8 +55,8 @@ class TestWithoutText:
 
     def test_they_are_left_out_and_counted(self, hospital: Hospital) -> None:
         hospital.receive(adt("100", "1"), adt("200", "2"), adt("300", "3"))
-        hospital.execute("UPDATE message SET raw = :raw, erased_at = received_at WHERE control_id = '2'", raw=b"")
-        hospital.execute("UPDATE message SET raw = :raw WHERE control_id = '3'", raw=b"")
+        hospital.execute("UPDATE message SET erased_at = received_at WHERE control_id = '2'")
+        hospital.execute("DELETE FROM message_text WHERE message_id IN (SELECT id FROM message WHERE control_id > '1')")
         found = hospital.rehearse(PLAIN, ACCEPTING)
         assert (found.messages, found.without_text) == (1, 2)
         assert found.identities is not None

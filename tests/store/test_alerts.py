@@ -1,6 +1,6 @@
 """Alerts: open, acknowledged, closed; all of a step or none of it, and each in the trail of the same transaction."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
@@ -21,6 +21,7 @@ from pam_receiver.store.alerts import (
     silent_sources,
     take_step,
 )
+from pam_receiver.store.texts import earliest_id
 
 from .conftest import NOW
 from .test_audit import rows as trail
@@ -176,12 +177,16 @@ class TestSilence:
 
     def test_who_was_heard(self, store: Store, author) -> None:
         late = NOW + timedelta(minutes=5)
+        heard: list[tuple[datetime, dict[str, object]]] = [
+            (NOW, {"port": 2576}),
+            (late, {"port": 2576}),
+            (NOW, {"sending_application": "LABO"}),
+            (NOW - timedelta(hours=1), {"sending_application": "OLD"}),
+            (NOW, {"sending_application": "", "action": "unmerge"}),
+        ]
         records = [
-            author.message(port=2576),
-            author.message(port=2576, received_at=late),
-            author.message(sending_application="LABO"),
-            author.message(sending_application="OLD", received_at=NOW - timedelta(hours=1)),
-            author.message(sending_application="", action="unmerge"),
+            author.message(id=f"{earliest_id(at)}-{number}", received_at=at, **values)
+            for number, (at, values) in enumerate(heard)
         ]
         with store.begin() as tx:
             tx.write(messages=records, at=NOW)

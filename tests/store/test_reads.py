@@ -27,7 +27,7 @@ LISTINGS: dict[str, Select] = {
     "alerts": alerts._IN_STATE.params(state="open").limit(50),
     "alerts-open-by-rule": alerts._OPEN_BY_RULE,
     "alerts-of-silence": alerts._SILENT,
-    "heard": alerts._HEARD.params(since="2025-01-01T00:00:00+00:00"),
+    "heard": alerts._HEARD.params(first="0190", since="2025-01-01T00:00:00+00:00"),
 }
 
 

@@ -12,7 +12,7 @@ from sqlalchemy import select, update
 from pam_receiver.cli.morning import morning
 from pam_receiver.store import Store, queries
 from pam_receiver.store.keys import KeyMissing, SealBroken
-from pam_receiver.store.schema import message
+from pam_receiver.store.schema import message, message_text
 
 
 @pytest.fixture
@@ -23,8 +23,9 @@ def sealed(database_url: str) -> Iterator[Store]:
 
 def rows(store: Store) -> list[tuple[str, bytes, bytes, str | None]]:
     with store.read() as connection:
-        columns = (message.c.id, message.c.raw, message.c.digest, message.c.key_id)
-        return [tuple(row) for row in connection.execute(select(*columns).order_by(message.c.id))]
+        columns = (message.c.id, message_text.c.raw, message.c.digest, message_text.c.key_id)
+        joined = message.join(message_text, message_text.c.message_id == message.c.id)
+        return [tuple(row) for row in connection.execute(select(*columns).select_from(joined).order_by(message.c.id))]
 
 
 class TestWriting:
@@ -79,8 +80,9 @@ class TestReading:
     def test_a_text_under_the_id_of_another_message_is_seen(self, sealed: Store) -> None:
         one, other = receive(sealed, morning()[0].raw, morning()[1].raw)
         with sealed.begin() as tx:
-            text = select(message.c.raw).where(message.c.id == one.message_id).scalar_subquery()
-            tx.connection.execute(update(message).where(message.c.id == other.message_id).values(raw=text))
+            id_of = message_text.c.message_id
+            text = select(message_text.c.raw).where(id_of == one.message_id).scalar_subquery()
+            tx.connection.execute(update(message_text).where(id_of == other.message_id).values(raw=text))
         with pytest.raises(SealBroken):
             queries.find_messages(sealed, other.message_id)
 

@@ -17,7 +17,16 @@ from pam_receiver.identity.status import IdentityStatus
 from pam_receiver.identity.traits import Trait
 from pam_receiver.store import Reason, Receipt, Store, StoreConflict, StoreError, StoreUnavailable, queries
 from pam_receiver.store.reads import MAX_RECEIPTS
-from pam_receiver.store.schema import alert, identity, identity_version, merge_link, message, metadata, sender_authority
+from pam_receiver.store.schema import (
+    alert,
+    identity,
+    identity_version,
+    merge_link,
+    message,
+    message_text,
+    metadata,
+    sender_authority,
+)
 
 NIR = "259014410903303"
 OTHER_NIR = "259014410903404"
@@ -272,7 +281,8 @@ class TestWrite:
             tx.write(messages=[record], at=author.now)
         with store.read() as connection:
             row = connection.execute(select(message)).one()
-        assert (row.sending_application, row.control_id, row.raw) == ("A\N{REPLACEMENT CHARACTER}B", "?", b"\0\xff")
+            raw = connection.execute(select(message_text.c.raw)).scalar_one()
+        assert (row.sending_application, row.control_id, raw) == ("A\N{REPLACEMENT CHARACTER}B", "?", b"\0\xff")
 
     def test_sixty_four_creations_are_a_handful_of_statements(self, store: Store, author) -> None:
         made = [author.identity(f"{n}", matricule=f"{n:015d}") for n in range(64)]

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import psycopg
 import pytest
+from psycopg.rows import dict_row
 
 from pam_receiver.cli import parts
 from pam_receiver.cli.as_json import version_json, view_json
@@ -131,15 +132,16 @@ TABLES: Final = ("message", "identity", "identifier", "ended_ins", "identity_ver
 
 
 def dump(url: str) -> dict[str, list[str]]:
-    """The rows of the tables of revision 0001."""
+    """The rows of the tables of revision 0001, by the names of their columns: one that came back stands last."""
     found: dict[str, list[str]] = {}
     for table in (*TABLES, "sender_authority"):
         rows: list[Any]
         if url.startswith("sqlite"):
             with closing(sqlite3.connect(url.removeprefix("sqlite:///"))) as opened:
-                rows = opened.execute(f"SELECT * FROM {table}").fetchall()
+                opened.row_factory = sqlite3.Row
+                rows = [dict(row) for row in opened.execute(f"SELECT * FROM {table}")]
         else:
-            with psycopg.connect(url) as connection:
+            with psycopg.connect(url, row_factory=dict_row) as connection:
                 rows = connection.execute(f"SELECT * FROM {table}").fetchall()
-        found[table] = sorted(map(repr, rows))
+        found[table] = sorted(repr(sorted(row.items())) for row in rows)
     return found
