@@ -291,8 +291,10 @@ def _sqlite_parts(place: Place) -> Sequence[tuple[str, int, int]]:
 
 def _postgres_parts(place: Place) -> Sequence[tuple[str, int, int]]:
     statement = """
-        SELECT relname, pg_table_size(oid), pg_indexes_size(oid) FROM pg_class
-         WHERE relkind = 'r' AND relnamespace = current_schema()::regnamespace ORDER BY pg_total_relation_size(oid) DESC
+        SELECT coalesce(pg_partition_root(oid), oid)::regclass::text,  -- the months of a table are one
+               sum(pg_table_size(oid))::bigint, sum(pg_indexes_size(oid))::bigint FROM pg_class
+         WHERE relkind = 'r' AND relnamespace = current_schema()::regnamespace
+         GROUP BY 1 ORDER BY sum(pg_total_relation_size(oid)) DESC
     """
     with psycopg.connect(place.url) as connection:
         return [(name, table, indexes) for name, table, indexes in connection.execute(statement)]

@@ -45,6 +45,7 @@ from pam_receiver.in_force import make_in_force
 from pam_receiver.receive import AnswerStyle, Incoming, Receiver
 from pam_receiver.sources import Sources
 from pam_receiver.store import InForce, Store, queries
+from pam_receiver.store.months import make_months_at_leisure
 from pam_receiver.store.schema import ID, metadata
 
 MOST_PATIENTS: Final = 50_000_000  # of the corpus
@@ -218,6 +219,10 @@ def load(url: str, corpus: Corpus, makers: Makers) -> None:
 def _fill(url: str, corpus: Corpus, makers: Makers) -> Iterator[int]:
     """Bring the rows in; gives after each part how many patients are there. All is done when it has ended."""
     last, known = _look_at(url)
+    if kind_of(url) == "postgresql":
+        first = next(_parts_of(corpus, last)).at(0)
+        with closing(Store.open(url)) as store, store.begin() as tx:  # the months in which its texts will lie
+            make_months_at_leisure(tx.connection, datetime.now(UTC), since=first)
     filling = _filling_sqlite if kind_of(url) == "sqlite" else _filling_postgres
     with filling(url) as bring:
         for number, file in enumerate(_made(makers, _parts_of(corpus, last)), 1):

@@ -31,6 +31,7 @@ ALLOWED_KEYS: Final = frozenset(
         "message_id",
         "messages",
         "mllp",
+        "months",
         "peer",
         "pid",
         "place",

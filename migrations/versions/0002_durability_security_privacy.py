@@ -3,6 +3,8 @@
 Revision ID: 0002
 """
 
+from datetime import UTC, datetime
+
 import sqlalchemy as sa
 from alembic import op
 
@@ -97,7 +99,10 @@ def move_texts() -> None:
         sa.Column("raw", sa.LargeBinary(), nullable=False),
         sa.Column("key_id", sa.Text()),
         sa.PrimaryKeyConstraint("message_id", name="pk_message_text"),
+        postgresql_partition_by="RANGE (message_id)",
     )
+    if op.get_bind().dialect.name != "sqlite":
+        create_partitions()
     op.create_table(
         "pruning",
         sa.Column("up_to", ID, nullable=False),
@@ -106,6 +111,29 @@ def move_texts() -> None:
     )
     op.execute("INSERT INTO message_text (message_id, raw) SELECT id, raw FROM message WHERE length(raw) > 0")
     op.drop_column("message", "raw")
+
+
+def create_partitions() -> None:
+    """Make a partition for each month (UTC) of which there are messages, and one for all others: see months.py.
+
+    The first 48 bits of an id are milliseconds. An id that is none tells no month.
+    """
+    op.execute("CREATE TABLE message_text_others PARTITION OF message_text DEFAULT")
+    next_id = sa.text("SELECT min(id) FROM message WHERE id >= :start")
+    start = ""
+    while (found := op.get_bind().execute(next_id, {"start": start}).scalar()) is not None:
+        try:
+            at = datetime.fromtimestamp(int(found[:13].replace("-", ""), 16) / 1000, UTC)
+        except (ValueError, OverflowError):
+            return
+        first = datetime(at.year, at.month, 1, tzinfo=UTC)
+        after = datetime(at.year + at.month // 12, at.month % 12 + 1, 1, tzinfo=UTC)
+        digits = [f"{int(each.timestamp()) * 1000:012x}" for each in (first, after)]
+        begin, start = (f"{each[:8]}-{each[8:]}" for each in digits)
+        op.execute(
+            f"CREATE TABLE message_text_{first:%Y_%m} PARTITION OF message_text "
+            f"FOR VALUES FROM ('{begin}') TO ('{start}')"
+        )
 
 
 def move_texts_back() -> None:

@@ -1,18 +1,22 @@
-"""What the daemon does once a day beside its messages: erase the texts that are older than ``journal_retention``."""
+"""What the daemon does once a day beside its messages: erase the texts that are older than ``journal_retention``, and
+on PostgreSQL make the months in which the texts to come will lie.
+"""
 
 import asyncio
 import logging
 import socket
 import threading
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, closing
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from pam_receiver.cli.opening import open_store
 from pam_receiver.logs import describe
 from pam_receiver.store import Actor, StoreError
+from pam_receiver.store.months import keep_months
 from pam_receiver.store.retention import prune
 
 if TYPE_CHECKING:
@@ -21,6 +25,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 FIRST_AFTER_S: Final = 60.0  # a daemon that is started anew every day prunes all the same
+MONTHS_AFTER_S: Final = 20.0  # before it prunes
 EVERY_S: Final = 24 * 3600.0
 AGAIN_AFTER_S: Final = 3600.0  # when the database was away
 
@@ -33,8 +38,31 @@ async def pruned_daily(
     if settings.journal_retention is None:
         yield
         return
-    leaving, stopping = asyncio.Event(), threading.Event()
-    task = asyncio.create_task(_go_on(settings, settings.journal_retention, leaving, stopping, first_after_s, every_s))
+    stopping = threading.Event()
+    work = partial(_prune, settings, settings.journal_retention, stopping)
+    async with _doing(work, stopping, first_after_s, every_s):
+        yield
+
+
+@asynccontextmanager
+async def months_kept(
+    settings: "Settings", *, first_after_s: float = MONTHS_AFTER_S, every_s: float = EVERY_S
+) -> AsyncIterator[None]:
+    """Make the months of the texts to come, once a day while inside, in a thread; nothing where there are none."""
+    if settings.database.startswith("sqlite"):
+        yield
+        return
+    async with _doing(partial(_keep_months, settings), threading.Event(), first_after_s, every_s):
+        yield
+
+
+@asynccontextmanager
+async def _doing(
+    work: Callable[[], bool], stopping: threading.Event, first_after_s: float, every_s: float
+) -> AsyncIterator[None]:
+    """Do the work from time to time while inside, sooner again when it could not be done."""
+    leaving = asyncio.Event()
+    task = asyncio.create_task(_go_on(work, leaving, first_after_s, every_s))
     try:
         yield
     finally:
@@ -43,17 +71,10 @@ async def pruned_daily(
         await task
 
 
-async def _go_on(
-    settings: "Settings",
-    retention: timedelta,
-    leaving: asyncio.Event,
-    stopping: threading.Event,
-    first_after_s: float,
-    every_s: float,
-) -> None:
+async def _go_on(work: Callable[[], bool], leaving: asyncio.Event, first_after_s: float, every_s: float) -> None:
     pause = first_after_s
     while not await _leaves(leaving, pause):
-        is_done = await asyncio.to_thread(_prune, settings, retention, stopping)
+        is_done = await asyncio.to_thread(work)
         pause = every_s if is_done else min(every_s, AGAIN_AFTER_S)
 
 
@@ -84,4 +105,23 @@ def _prune(settings: "Settings", retention: timedelta, stopping: threading.Event
         return False
     if done.messages:
         log.info("journal.pruned", extra={"messages": done.messages, "seconds": round(time.monotonic() - began, 1)})
+    return True
+
+
+def _keep_months(settings: "Settings") -> bool:
+    """Make the months that are missing, on a store of this thread's own; return whether none is missing any more."""
+    try:
+        with closing(open_store(settings)) as store:
+            made = keep_months(store, datetime.now(UTC))
+    except StoreError as error:
+        log.warning("journal.months_failed", extra={"error": type(error).__name__})
+        return False
+    except Exception as error:  # noqa: BLE001 - the top of a long-running loop: the messages go on
+        name, place = describe(error)
+        log.warning("journal.months_failed", extra={"error": name, "place": place})
+        return False
+    if made.months:
+        log.info("journal.months_made", extra={"months": len(made.months)})
+    if made.reason is not None:  # once a day: it is for whoever owns the tables to do
+        log.warning("journal.months_missing", extra={"reason": made.reason})
     return True

@@ -71,7 +71,7 @@ def _make_receiver(settings: "Settings", store: "Store", sources: "Sources") -> 
 
 async def run(duty: Duty, store: "Store") -> None:
     """Do what the duty is until SIGTERM or SIGINT; then answer what was read and close."""
-    from pam_receiver.cli.daily import pruned_daily
+    from pam_receiver.cli.daily import months_kept, pruned_daily
     from pam_receiver.cli.heads import heads_logged
     from pam_receiver.cli.watching import sources_watched
     from pam_receiver.metrics import Metrics
@@ -90,6 +90,7 @@ async def run(duty: Duty, store: "Store") -> None:
             watch.certificates += [each.tls for each in duty.planned if each.tls is not None]
         await stack.enter_async_context(_watching(watch))
         if duty.attends:
+            await stack.enter_async_context(months_kept(settings))
             await stack.enter_async_context(pruned_daily(settings))
             await stack.enter_async_context(heads_logged(settings))
         if duty.post is not None:

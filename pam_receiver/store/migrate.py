@@ -29,6 +29,7 @@ from pam_receiver.store.errors import (
     StoreUnavailable,
     translated,
 )
+from pam_receiver.store.months import make_months_at_leisure
 from pam_receiver.store.schema import HEAD, metadata
 
 _ADVISORY_LOCK: Final = 0x50414D52  # "PAMR": one upgrade at a time on a server
@@ -126,6 +127,8 @@ def _run(target: Target, revision: str, *, is_up: bool) -> None:
             step(_config(connection), revision)
         except CommandError:
             raise _no_such_revision(revision) from None
+        if is_up and not target.is_sqlite and read_revision(connection, target.name) == HEAD:
+            make_months_at_leisure(connection, datetime.now(UTC))
 
 
 @contextmanager

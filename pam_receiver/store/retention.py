@@ -1,18 +1,21 @@
 """Retention: the texts of old messages go; their lines stay, with digests, verdicts, findings and answers.
 
-In transactions of a bounded number of messages, so that no daemon waits; one that was stopped goes on where it was.
+On PostgreSQL a month of which all is old goes whole. The rest goes in transactions of a bounded number of messages, so
+that no daemon waits; one that was stopped goes on where it was.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, Final
 
 from sqlalchemy import Connection, Select, bindparam, delete, func, insert, select, text, update
 
 from pam_receiver.store.audit import Actor, AuditEvent
 from pam_receiver.store.checkpoints import discard, finish, hold_journal, write_checkpoint
-from pam_receiver.store.errors import StoreConflict
+from pam_receiver.store.errors import StoreConflict, StoreError
+from pam_receiver.store.months import Partition, drop_empty_months, empty_month, read_months
 from pam_receiver.store.schema import message, message_text, pruning
 from pam_receiver.store.texts import earliest_id
 from pam_receiver.store.transaction import Store, Transaction
@@ -82,19 +85,13 @@ def prune(
         NoKey: there is no key to sign the checkpoint with.
     """
     pruner = _Pruner(store, before, actor, reason, now)
-    if not pruner.has_any():
-        return Pruned(0)
-    up_to = pruner.take_checkpoint(is_stopped)
-    if up_to is None:
-        return Pruned(0)
+    up_to = pruner.take_checkpoint(is_stopped) if pruner.has_any() else None
     done = 0
-    for step in (pruner.prune_old, pruner.prune_ahead):
-        count = BATCH
-        while count == BATCH and not is_stopped():
-            if count := pruner.in_one(step, up_to):
-                done += count
-                tell(done)
-    return Pruned(done, store.empty_log())
+    for count in pruner.run(up_to, is_stopped) if up_to is not None else ():
+        done += count
+        tell(done)
+    drop_empty_months(store, earliest_id(before))
+    return Pruned(done, store.empty_log() if done else True)
 
 
 @dataclass(slots=True)
@@ -120,7 +117,10 @@ class _Pruner:
     def take_checkpoint(self, is_stopped: Callable[[], bool]) -> str | None:
         """Write the checkpoint; return the id of the last message that counts in it, ``None`` when stopped."""
         for _ in range(_MOST_CONFLICTS):
-            draft = write_checkpoint(self.store, reason="prune", at=self.now(), is_stopped=is_stopped)
+            try:
+                draft = write_checkpoint(self.store, reason="prune", at=self.now(), is_stopped=is_stopped)
+            except StoreConflict:
+                continue  # that of another run was finished, and took ours away
             if draft is None:
                 return None
             try:
@@ -133,45 +133,77 @@ class _Pruner:
                 return draft.up_to
         raise StoreConflict(self.store.name)
 
-    def in_one(self, step: Callable[[Transaction, str], list[str]], up_to: str) -> int:
-        """Take one batch of texts away; return how many."""
+    def run(self, up_to: str, is_stopped: Callable[[], bool]) -> Iterator[int]:
+        """Take whole months away, then the rest; give the number of texts of each transaction."""
+        for month in self._old_months():
+            if is_stopped():
+                return
+            try:
+                count = self._in_one(partial(self._prune_month, month), up_to)
+            except StoreError:
+                if month in self._old_months():
+                    raise
+                continue  # another run has taken it away
+            if count:
+                yield count
+        for step in (self._prune_old, self._prune_ahead):
+            count = BATCH
+            while count == BATCH and not is_stopped():
+                if count := self._in_one(step, up_to):
+                    yield count
+
+    def _old_months(self) -> list[Partition]:
+        bound = earliest_id(self.before)
+        with self.store.read() as connection:
+            return [each for each in read_months(connection) if each.end <= bound and each.may_empty]
+
+    def _in_one(self, step: Callable[[Transaction, str], tuple[int, str]], up_to: str) -> int:
+        """Take texts away in one transaction; return how many."""
         for _ in range(_MOST_CONFLICTS):
             try:
                 with self.store.begin() as tx:
-                    ids = step(tx, up_to)
-                    if ids:
-                        detail = {"before": self.before.isoformat(), "messages": len(ids)}
+                    count, last = step(tx, up_to)
+                    if count:
+                        detail = {"before": self.before.isoformat(), "messages": count}
                         tx.audit(AuditEvent("prune", self.actor, reason=self.reason, detail=detail), at=self.now())
             except StoreConflict:
                 continue
-            if ids and step == self.prune_old:
-                self.marked = ids[-1]
-            elif ids:
-                self.ahead = ids[-1]
-            return len(ids)
+            if step == self._prune_ahead:
+                self.ahead = max(self.ahead, last)
+            else:
+                self.marked = max(self.marked, last)
+            return count
         raise StoreConflict(self.store.name)
 
-    def prune_old(self, tx: Transaction, up_to: str) -> list[str]:
+    def _prune_month(self, month: Partition, tx: Transaction, up_to: str) -> tuple[int, str]:
+        """Empty a month of which all is old."""
+        count, last = empty_month(tx, month, up_to)
+        if count:
+            self._mark(tx, last)
+        return count, last
+
+    def _prune_old(self, tx: Transaction, up_to: str) -> tuple[int, str]:
         """Delete the oldest texts, and say up to which message there are none."""
         bound = {"bound": earliest_id(self.before), "up_to": up_to}
         ids = list(tx.connection.execute(_NEXT.limit(BATCH), bound).scalars())
-        if ids:
-            tx.connection.execute(_OLD_DELETION, {"last": ids[-1]})
-            self._mark(tx, ids[-1])
-        return ids
+        if not ids:
+            return 0, ""
+        tx.connection.execute(_OLD_DELETION, {"last": ids[-1]})
+        self._mark(tx, ids[-1])
+        return len(ids), ids[-1]
 
-    def prune_ahead(self, tx: Transaction, up_to: str) -> list[str]:
+    def _prune_ahead(self, tx: Transaction, up_to: str) -> tuple[int, str]:
         """Delete texts of messages whose ids tell a time that has not come, and say so in their lines."""
         wanted = {"last": self.ahead, "before": self.before, "up_to": up_to}
         ids = list(tx.connection.execute(_NEXT_AHEAD.limit(BATCH), wanted).scalars())
         erase_texts(tx, ids, self.now())
-        return ids
+        return len(ids), max(ids, default="")
 
     def _mark(self, tx: Transaction, last: str) -> None:
-        if self.marked:
-            tx.connection.execute(_PRUNED_ON, {"was": self.marked, "now": last})
-        else:
+        if not self.marked:
             tx.connection.execute(insert(pruning), [{"up_to": last, "at": self.now()}])
+        elif last > self.marked:  # else it has said so: what lay beside the months may be older
+            tx.connection.execute(_PRUNED_ON, {"was": self.marked, "now": last})
 
 
 def erase_texts(tx: Transaction, ids: list[str], at: datetime) -> None:

@@ -154,6 +154,7 @@ message_text: Final = Table(
     Column("message_id", ID, primary_key=True),
     Column("raw", LargeBinary, nullable=False),
     Column("key_id", Text),  # of the key that raw is encrypted with; null: in clear
+    postgresql_partition_by="RANGE (message_id)",  # a partition for each month: see months.py
 )
 
 # A row for each pruning: no message up to this one has its text any more, unless it came in later.

@@ -1,6 +1,7 @@
 """prune: what it counts, what it erases, what it asks for; and the daemon that does it every day."""
 
 import asyncio
+import logging
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -10,12 +11,12 @@ from keyed import key, make_receiver, receive_morning
 from waiting import until
 
 from pam_receiver.cli import daily
-from pam_receiver.cli.daily import pruned_daily
+from pam_receiver.cli.daily import months_kept, pruned_daily
 from pam_receiver.cli.morning import morning
 from pam_receiver.cli.opening import open_store
 from pam_receiver.config import Settings, load_settings
 from pam_receiver.receive import Incoming
-from pam_receiver.store import queries
+from pam_receiver.store import StoreConflict, migrate, months, queries
 from pam_receiver.store.checkpoints import find_checkpoint
 
 from .conftest import Run
@@ -175,3 +176,58 @@ class TestEveryDay:
 
         asyncio.run(serve())
         assert all(lengths(house))
+
+
+class TestMonths:
+    """On PostgreSQL the daemon makes the months of the texts to come."""
+
+    def serve(self, settings: Settings, caplog: pytest.LogCaptureFixture, level: str) -> logging.LogRecord:
+        async def run() -> None:
+            async with months_kept(settings, first_after_s=0.0):
+                await until(lambda: bool(caplog.records), "a line")
+
+        caplog.set_level(level, logger="pam_receiver")
+        asyncio.run(run())
+        (record,) = caplog.records
+        return record
+
+    def test_it_makes_those_that_are_missing(
+        self, bare_postgres_url: str, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        migrate.upgrade(bare_postgres_url)
+        monkeypatch.setattr(months, "COMING", months.COMING + 2)
+        record = self.serve(Settings(database=bare_postgres_url), caplog, "INFO")
+        assert (record.getMessage(), record.__dict__["months"]) == ("journal.months_made", 2)
+
+    def test_it_says_once_what_it_may_not_make(
+        self, postgres_url: str, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(daily, "keep_months", lambda *_: months.Made(reason="role"))
+        record = self.serve(Settings(database=postgres_url), caplog, "INFO")
+        assert (record.levelname, record.getMessage()) == ("WARNING", "journal.months_missing")
+        assert record.__dict__["reason"] == "role"
+
+    @pytest.mark.parametrize(("error", "said"), [(StoreConflict("x"), "StoreConflict"), (KeyError(), "KeyError")])
+    def test_a_failure_is_logged_and_the_daemon_goes_on(
+        self,
+        error: Exception,
+        said: str,
+        postgres_url: str,
+        caplog: pytest.LogCaptureFixture,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        def fail(*_: object) -> months.Made:
+            raise error
+
+        monkeypatch.setattr(daily, "keep_months", fail)
+        record = self.serve(Settings(database=postgres_url), caplog, "INFO")
+        assert (record.getMessage(), record.__dict__["error"]) == ("journal.months_failed", said)
+
+    def test_on_sqlite_there_is_nothing_to_do(self, sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(daily, "_keep_months", lambda *_: pytest.fail("it made months"))
+
+        async def run() -> None:
+            async with months_kept(Settings(database=sqlite_url), first_after_s=0.0):
+                await asyncio.sleep(0)
+
+        asyncio.run(run())

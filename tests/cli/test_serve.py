@@ -300,11 +300,13 @@ class House:
         return [[rule for rule, _ in rules_of(json.loads(row))] for row in self._column("findings")]
 
     def raws(self) -> list[bytes]:
-        return [bytes(row) for row in self._column("raw")]
+        """The text of each message, empty where none is kept."""
+        return [bytes(row or b"") for row in self._column("raw")]
 
     def _column(self, name: str) -> list[Any]:
+        joined = "message LEFT JOIN message_text ON message_id = id"
         with closing(sqlite3.connect(self.database)) as connection:
-            return [row[0] for row in connection.execute(f"SELECT {name} FROM message ORDER BY id")]
+            return [row[0] for row in connection.execute(f"SELECT {name} FROM {joined} ORDER BY id")]
 
 
 class TestRefusesToStart:

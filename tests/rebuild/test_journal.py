@@ -1,16 +1,21 @@
 """The journal folded anew: the same identities, each message under what was in force, each verdict as it was given."""
 
 from contextlib import closing
+from datetime import UTC, datetime, timedelta
+from itertools import count
+from pathlib import Path
 from uuid import UUID
 
 import pytest
 from golden import CONVERSATIONS, adt
 
+from pam_receiver.ids import MessageIds
 from pam_receiver.rebuild import journal
 from pam_receiver.rebuild.model import JournalIncomplete, Verification
-from pam_receiver.store import Store, StoreConflict
+from pam_receiver.store import Store, StoreConflict, migrate
 from pam_receiver.store.erasure import erase, find_traces
 from pam_receiver.store.keys import KeyMissing
+from pam_receiver.store.months import make_months_at_leisure
 from pam_receiver.store.retention import prune
 from pam_receiver.store.sealing import InClear
 
@@ -268,6 +273,31 @@ class TestCheckpoint:
             lines = connection.exec_driver_sql("SELECT count(*) FROM message").scalar()
             texts = connection.exec_driver_sql("SELECT count(*) FROM message_text").scalar()
         assert (lines, texts) == (1, 0)
+
+
+class TestMonths:
+    """On PostgreSQL texts go by whole months; what the checkpoint holds and what lies after it is folded as ever."""
+
+    def test_what_went_with_its_month_is_in_the_checkpoint(self, bare_postgres_url: str, tmp_path: Path) -> None:
+        migrate.upgrade(bare_postgres_url)
+        hospital = Hospital(bare_postgres_url, tmp_path)
+        days = count(1)
+        begin = datetime(2026, 1, 1, tzinfo=UTC)
+        hospital._ids = MessageIds(lambda: int((begin + timedelta(days=next(days))).timestamp()) * 1_000_000_000)
+        with closing(hospital.open()) as store, store.begin() as tx:
+            make_months_at_leisure(tx.connection, begin, since=begin)
+        people = [adt(str(n), str(n)) for n in range(100, 140)]
+        hospital.receive(*people, a40("100", "139", "M"))
+        hospital.unmerge("139")
+        with closing(hospital.open()) as store:
+            before = datetime(2026, 2, 5, tzinfo=UTC)
+            assert prune(store, before=before, actor=WHO, now=lambda: LATER).messages == 34
+        found = hospital.verify()
+        assert is_same(found), found
+        hospital.receive(adt("120", "200", event="A31", sex="M"))
+        assert is_same(hospital.verify())
+        hospital.execute("UPDATE identity SET sex = 'U'")
+        assert hospital.verify().differs
 
 
 class TestEncrypted:

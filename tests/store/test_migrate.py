@@ -30,15 +30,21 @@ def copies(url: str) -> list[Path]:
     return sorted(file.parent.glob(f"{file.name}.before-*"))
 
 
+def is_no_partition(name: str | None, *_: object) -> bool:
+    return not (name or "").startswith("message_text_")
+
+
 class TestSchema:
     def test_the_migrations_build_the_tables_of_the_code(self, store: Store) -> None:
         with store.read() as connection:
-            context = MigrationContext.configure(connection, opts={"compare_type": True})
+            opts = {"compare_type": True, "include_name": is_no_partition}
+            context = MigrationContext.configure(connection, opts=opts)
             assert compare_metadata(context, metadata) == []
 
     def test_every_table_is_there(self, store: Store) -> None:
         with store.read() as connection:
-            assert set(inspect(connection).get_table_names()) == {*metadata.tables, "alembic_version"}
+            found = {each for each in inspect(connection).get_table_names() if is_no_partition(each)}
+            assert found == {*metadata.tables, "alembic_version"}
 
     def test_the_code_knows_the_newest_revision(self) -> None:
         assert migrate.head() == HEAD

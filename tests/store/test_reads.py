@@ -11,7 +11,19 @@ from pam_receiver.store.reads import READS, reads_of
 from pam_receiver.store.schema import identity_version, message, metadata
 
 TABLES = "|".join(metadata.tables)
-LOOK_UPS = ("named", "holding", "by_id", "absorbed", "identifiers", "ended", "merges", "seen", "receipts")
+LOOK_UPS = (
+    "named",
+    "holding",
+    "by_id",
+    "absorbed",
+    "identifiers",
+    "ended",
+    "merges",
+    "seen",
+    "receipts",
+    "erased",
+    "texts",
+)
 PARAMETERS = ("ipps", "matricules", "ids", "senders", "keys")
 LISTINGS: dict[str, Select] = {
     "history": queries._HISTORY.where(identity_version.c.identity_id == "1"),
@@ -75,7 +87,7 @@ def test_a_look_up_uses_its_indexes(filled: Store, name: str) -> None:
     with filled.read() as connection:
         reads = reads_of(connection)
     parameters: dict[str, object] = {each: reads.pack(["7", "8"]) for each in PARAMETERS}
-    plan = plan_of(filled, getattr(reads, name), {**parameters, "value": "7"})
+    plan = plan_of(filled, getattr(reads, name), {**parameters, "value": "7", "first": "7", "last": "8"})
     check_plan(plan)
     assert not re.search(rf"SCAN ({TABLES}|inner_message)\b", plan), plan
     if name == "receipts":

@@ -111,6 +111,14 @@ class TestUpgrade:
         assert (outcome.ack_code, outcome.is_repeat) == ("AA", False)
         assert queries.find_messages(upgraded, outcome.message_id)[0].raw == other
 
+    def test_on_a_server_each_text_lies_in_its_month(self, upgraded: Store) -> None:
+        with upgraded.read() as connection:
+            if connection.dialect.name == "sqlite":
+                pytest.skip("there it is one table")
+            others = connection.exec_driver_sql("SELECT count(*) FROM ONLY message_text_others").scalar()
+            texts = connection.exec_driver_sql("SELECT count(*) FROM message_text").scalar()
+        assert (others, texts) == (0, len(journal(upgraded)))
+
     def test_serve_upgrades_an_sqlite_file_and_keeps_a_copy(self, previous_url: str) -> None:
         if not previous_url.startswith("sqlite"):
             pytest.skip("a server is upgraded by `db upgrade` alone")

@@ -28,4 +28,4 @@ def test_a_walk_goes_by_its_key(store: Store, author, name: str) -> None:
     plan = plan_of(store, *WALKS[name])
     check_plan(plan)
     assert "TEMP B-TREE" not in plan
-    assert "Sort" not in plan
+    assert "Sort" not in plan.replace("Sort Key: message_text.", "")  # that by which the months are merged
