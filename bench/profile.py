@@ -58,7 +58,7 @@ SEAMS: Final = (
     ("header", "pam_receiver.understand:read_header"),
     ("check", "pam_receiver.understand:check_message"),
     ("read_event", "pam_receiver.understand:read_event"),
-    ("understand, the rest", "pam_receiver.receive:understand"),
+    ("understand, the rest", "pam_receiver.receive:take_in"),
     (BEGIN, "pam_receiver.store:Store.open_transaction?"),
     ("load", "pam_receiver.store:Transaction.load"),
     ("decide", "pam_receiver.receive:decide"),

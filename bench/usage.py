@@ -11,7 +11,7 @@ _TICKS_PER_S: Final = os.sysconf("SC_CLK_TCK")
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """``cpu_s``: since each began; ``peak_rss_mb``: the most of each one, summed."""
+    """``cpu_s``: since each began; ``peak_rss_mb``: the most of each one, summed, what they share counted once."""
 
     cpu_s: float
     peak_rss_mb: float
@@ -36,8 +36,15 @@ def read_usage(pid: int) -> Usage | None:
 
 
 def _peak_mb(pid: int) -> float:
+    """Return the most that a process had, without what it shares with others now: of that its part alone."""
     try:
-        lines = (_PROC / str(pid) / "status").read_text().splitlines()
+        peak = _read_kb(pid, "status", "VmHWM:")
+        shared = _read_kb(pid, "smaps_rollup", "Rss:") - _read_kb(pid, "smaps_rollup", "Pss:")
     except OSError:
         return 0.0
-    return next((int(line.split()[1]) / 1024 for line in lines if line.startswith("VmHWM:")), 0.0)
+    return (peak - shared) / 1024
+
+
+def _read_kb(pid: int, file: str, name: str) -> int:
+    lines = (_PROC / str(pid) / file).read_text().splitlines()
+    return next((int(line.split()[1]) for line in lines if line.startswith(name)), 0)

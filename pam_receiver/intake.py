@@ -4,20 +4,23 @@ import asyncio
 import logging
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import chain
 from queue import SimpleQueue
 from typing import Final, Protocol
 
+from pam_receiver.reader import Reader
 from pam_receiver.receive import Incoming, Outcome, Read, Receiver
 from pam_receiver.store import StoreConflict, StoreUnavailable
+from pam_receiver.understand import Understood
 
 log = logging.getLogger(__name__)
 
 _FIRST_RETRY_S: Final = 0.05
 _LAST_RETRY_S: Final = 1.0
+_FEW: Final = 16  # messages at once that are read here: while a commit is waited for there is time
 
 
 class Meter(Protocol):
@@ -31,12 +34,15 @@ class Meter(Protocol):
 
 @dataclass(slots=True, eq=False)
 class _Waiting:
-    """A message that was read and has no outcome yet."""
+    """A message that has come in and has no outcome yet. ``read``: ``None`` until it is understood."""
 
-    read: Read
+    incoming: Incoming
     line: "Line"
     read_at: float  # clock of the loop, seconds
     future: asyncio.Future[Outcome | None]
+    is_oversize: bool = False
+    read: Read | None = None
+    is_aside: bool = False  # given to the reader
 
 
 @dataclass(slots=True, eq=False)
@@ -80,8 +86,11 @@ class Intake:
         ack_deadline_s: float = 25.0,
         max_batch: int = 256,
         max_batch_bytes: int = 16 << 20,
+        reader: Reader | None = None,
     ) -> None:
         self._receiver = receiver
+        self._reader = reader
+        self._unread: deque[_Waiting] = deque()  # the end of the queue: what waits for the reader, and what follows it
         self._meter = meter
         self._ack_deadline_s = ack_deadline_s
         self._max_batch = max_batch
@@ -117,13 +126,14 @@ class Intake:
             return future
         now = datetime.now(UTC)
         incoming = Incoming(raw, line.peer, now, port=line.port, is_known=line.is_known)
-        read = self._receiver.read_oversize(incoming) if is_oversize else self._receiver.read(incoming)
-        waiting = _Waiting(read, line, self._loop.time(), future)
+        waiting = _Waiting(incoming, line, self._loop.time(), future, is_oversize)
         self._queue.append(waiting)
         line.waiting.append(waiting)
         self._unsettled += 1
-        if not self._in_work and self._next_start is None:
-            self._next_start = self._loop.call_soon(self._start)  # after all that is readable in this turn of the loop
+        if self._reader is not None and (self._unread or self._unsettled > _FEW) and self._reader.is_there:
+            self._read_aside(waiting, self._reader)
+        else:
+            self._read(waiting)
         if self._next_deadline is None:
             self._next_deadline = self._loop.call_later(self._ack_deadline_s, self._keep_deadlines)
         return future
@@ -150,6 +160,38 @@ class Intake:
         if not self._in_work:
             self._worker.join(timeout_s)
 
+    # -- what is understood, here or by the reader --------------------------------------------------------------------
+
+    def _read(self, waiting: _Waiting, understood: Understood | None = None) -> None:
+        """Read a message, in the order of the queue: so are the ids of the journal."""
+        incoming, receiver = waiting.incoming, self._receiver
+        waiting.read = receiver.read_oversize(incoming) if waiting.is_oversize else receiver.read(incoming, understood)
+        if not self._in_work and self._next_start is None:
+            self._next_start = self._loop.call_soon(self._start)  # after all that is readable in this turn of the loop
+
+    def _read_aside(self, waiting: _Waiting, reader: Reader) -> None:
+        """Have a message read while we are at work. What is never given away waits for its turn all the same."""
+        self._unread.append(waiting)
+        if not waiting.is_oversize:
+            waiting.is_aside = True
+            reader.give(waiting.incoming.raw, waiting.incoming.port, is_known=waiting.incoming.is_known)
+
+    def take_read(self, understood: Sequence[Understood | None]) -> None:
+        """Take from the reader what it has understood of the next messages."""
+        for each in understood:
+            self._read_own()
+            self._read(self._unread.popleft(), each)
+        self._read_own()
+
+    def _read_own(self) -> None:
+        while self._unread and not self._unread[0].is_aside:
+            self._read(self._unread.popleft())
+
+    def miss_reader(self) -> None:
+        """Read what the reader had, now that it has gone."""
+        while self._unread:
+            self._read(self._unread.popleft())
+
     def _pending(self) -> Iterable[_Waiting]:
         """What has no outcome yet, oldest first."""
         return (waiting for waiting in chain(self._in_work, self._queue) if not waiting.future.done())
@@ -161,7 +203,7 @@ class Intake:
             return
         self._in_work = batch
         try:
-            job = self._receiver.prepare([waiting.read for waiting in batch])
+            job = self._receiver.prepare([waiting.read for waiting in batch if waiting.read is not None])
         except Exception as error:  # noqa: BLE001 - as on the worker
             self._loop.call_soon(self._take_back, error)
         else:
@@ -173,10 +215,12 @@ class Intake:
         size = 0
         while self._queue and len(batch) < self._max_batch:
             waiting = self._queue[0]
+            if waiting.read is None:
+                break
             if waiting.future.done():
                 self._queue.popleft()
                 continue
-            size += len(waiting.read.incoming.raw)
+            size += len(waiting.incoming.raw)
             if batch and size > self._max_batch_bytes:
                 break
             batch.append(self._queue.popleft())
@@ -196,7 +240,7 @@ class Intake:
             for waiting, outcome in zip(batch, result, strict=True):
                 self._settle(waiting, outcome)
             self._meter.count_batch(len(batch))
-        if self._queue and self._next_start is None:
+        if self._queue and self._queue[0].read is not None and self._next_start is None:
             self._next_start = self._loop.call_soon(self._start)  # after the answers of this batch have left
 
     def _hold(self, batch: list[_Waiting], failure: StoreUnavailable | StoreConflict) -> None:
@@ -207,7 +251,8 @@ class Intake:
             log.warning("store.unavailable", exc_info=failure, extra={"messages": len(batch)})
         self._queue.extendleft(reversed(batch))
         for waiting in self._queue:  # those behind them too: the ids of the journal are in the order of arrival
-            waiting.read = self._receiver.renumber(waiting.read)
+            if waiting.read is not None:
+                waiting.read = self._receiver.renumber(waiting.read)
         self._next_start = self._loop.call_later(self._retry_s, self._start)
         self._retry_s = min(2 * self._retry_s, _LAST_RETRY_S)
 

@@ -47,7 +47,7 @@ from pam_receiver.store import (
     Transaction,
     hold_names,
 )
-from pam_receiver.understand import Understood, bounded, refuse_sender, say_together, understand
+from pam_receiver.understand import Understood, bounded, refuse_sender, say_together, take_in
 from pam_receiver.values import value
 
 log = logging.getLogger("pam_receiver.receive")
@@ -204,18 +204,23 @@ class Receiver:
             understood = Understood(read_header_loosely(incoming.raw), (refused,), source, AckCode.AR)
         return self._read_as(incoming, self._new_message_id(), understood)
 
-    def read(self, incoming: Incoming) -> Read:
-        """Return what is understood of a message, to be kept; nothing is kept or answered yet."""
+    def read(self, incoming: Incoming, understood: Understood | None = None) -> Read:
+        """Return what is understood of a message, to be kept; nothing is kept or answered yet.
+
+        ``understood``: by another process, of the same sources. Ids are in the order of the calls.
+        """
         message_id = self._new_message_id()
-        source = self._sources.find(incoming.raw, incoming.port)
+        if understood is None:
+            understood = self._understand(incoming, message_id)
+        return self._read_as(incoming, message_id, understood)
+
+    def _understand(self, incoming: Incoming, message_id: str) -> Understood:
         try:
-            refused = refuse_sender(incoming.raw, source, is_known=False) if not incoming.is_known else None
-            understood = refused or understand(incoming.raw, source)
+            return take_in(incoming.raw, incoming.port, self._sources, is_known=incoming.is_known)
         except Exception as error:  # noqa: BLE001 - one message must not stop the others; nothing of it is logged
             _log_failure(error, message_id)
-            header = read_header_loosely(incoming.raw)
-            understood = Understood(header, _FAILED, source, AckCode.AR)
-        return self._read_as(incoming, message_id, understood)
+            source = self._sources.find(incoming.raw, incoming.port)
+            return Understood(read_header_loosely(incoming.raw), _FAILED, source, AckCode.AR)
 
     def _read_as(self, incoming: Incoming, message_id: str, understood: Understood) -> Read:
         key = b""

@@ -177,6 +177,13 @@ def refuse_sender(raw: bytes, source: Source, *, is_known: bool = True) -> Under
     return Understood(read_header_loosely(raw), (refused,), source, AckCode.AR, is_admitted=False)
 
 
+def take_in(raw: bytes, port: int | None, sources: Sources, *, is_known: bool = True) -> Understood:
+    """Find the source of a message and understand it; ``port`` and ``is_known``: how it came in."""
+    source = sources.find(raw, port)
+    refused = refuse_sender(raw, source, is_known=False) if not is_known else None
+    return refused or understand(raw, source)
+
+
 def understand(raw: bytes, source: Source) -> Understood:
     """Parse, check and read a message of ``source``; of what may not come in or cannot be read, say why."""
     if not_admitted := refuse_sender(raw, source):

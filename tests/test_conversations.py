@@ -15,12 +15,15 @@ from hl7apy.consts import VALIDATION_LEVEL
 from hl7apy.parser import parse_message as parse_with_hl7apy
 
 from pam_receiver.adt import EVENTS
+from pam_receiver.cli import parts
 from pam_receiver.hl7.ack import decode_ack
 from pam_receiver.hl7.er7 import Message, Unreadable, encode_message, parse_message
+from pam_receiver.parcel import Packer, Unpacker
 from pam_receiver.receive import Outcome, Receiver
 from pam_receiver.rulebook import RULES
 from pam_receiver.store import Store, queries
 from pam_receiver.store.alerts import list_alerts
+from pam_receiver.understand import take_in
 
 UPDATES: Final = os.environ.get("PAM_UPDATE_GOLDEN") == "1"
 NAMES: Final = [each.name for each in CONVERSATIONS]
@@ -34,7 +37,19 @@ def in_one_batch(receiver: Receiver, conversation: Conversation) -> list[Outcome
     return list(receiver.receive(conversation.incoming))
 
 
-@pytest.fixture(params=[one_by_one, in_one_batch])
+def read_elsewhere(receiver: Receiver, conversation: Conversation) -> list[Outcome]:
+    """As a reader does it, in another process with the same sources."""
+    sources = parts.make_sources(conversation.settings)
+    packer, unpacker = Packer(sources), Unpacker(sources)
+    outcomes: list[Outcome] = []
+    for each in conversation.incoming:
+        understood = take_in(each.raw, each.port, sources, is_known=each.is_known)
+        (arrived,) = unpacker.unpack(packer.pack([understood]))
+        outcomes += receiver.keep([receiver.read(each, arrived)])
+    return outcomes
+
+
+@pytest.fixture(params=[one_by_one, in_one_batch, read_elsewhere])
 def play(request: pytest.FixtureRequest) -> Callable[[Receiver, Conversation], list[Outcome]]:
     """How a conversation comes in: the way must change nothing."""
     play: Callable[[Receiver, Conversation], list[Outcome]] = request.param

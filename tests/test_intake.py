@@ -43,7 +43,7 @@ class ScriptedReceiver:
         self.peers: list[str] = []
         self.kept: list[bytes] = []
 
-    def read(self, incoming: Incoming) -> Read:
+    def read(self, incoming: Incoming, understood: object = None) -> Read:
         return unread(incoming)
 
     def read_oversize(self, incoming: Incoming) -> Read:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from pam_receiver.config import Address, Settings
     from pam_receiver.listener import Listener
     from pam_receiver.metrics import Metrics
+    from pam_receiver.reader import Reader
     from pam_receiver.receive import Receiver
     from pam_receiver.sources import Sources
     from pam_receiver.store import Store
@@ -39,7 +40,7 @@ class Duty:
     """What a process does. ``listens``: takes messages; ``attends``: serves HTTP, watches the sources, prunes.
 
     Alone it does both; of several the workers listen and one more process attends. ``post``, ``counts``: what it is
-    given by the supervisor then, and the folder in which all count.
+    given by the supervisor then, and the folder in which all count. ``reader``: reads messages for it.
     """
 
     start: Start
@@ -49,6 +50,7 @@ class Duty:
     attends: bool = True
     post: "Post | None" = None
     counts: Path | None = None
+    reader: "Reader | None" = None
 
 
 def _make_receiver(settings: "Settings", store: "Store", sources: "Sources") -> "Receiver":
@@ -117,7 +119,9 @@ async def _listening(duty: Duty, store: "Store", metrics: "Metrics") -> AsyncIte
     start = duty.start
     planned = listening.fit_to_files(duty.planned, listening.raise_file_limit())
     receiver = _make_receiver(start.settings, store, duty.sources)
-    intake = Intake(receiver, meter=metrics, ack_deadline_s=start.settings.ack_deadline_s)
+    intake = Intake(receiver, meter=metrics, ack_deadline_s=start.settings.ack_deadline_s, reader=duty.reader)
+    if duty.reader is not None:
+        await duty.reader.connect(intake)
     listeners = [
         Listener(
             intake,
@@ -140,6 +144,8 @@ async def _listening(duty: Duty, store: "Store", metrics: "Metrics") -> AsyncIte
     finally:
         metrics.show_listening(False)
         await shut_down(listeners, intake, within_s=STOP_WITHIN_S)
+        if duty.reader is not None:
+            duty.reader.disconnect()
 
 
 async def _listen(planned: "Planned", listener: "Listener", lang: Lang) -> None:

@@ -18,6 +18,8 @@ from pam_receiver.resources import IS_COMPILED
 
 if TYPE_CHECKING:
     from pam_receiver.config import Settings
+    from pam_receiver.reader import Reader
+    from pam_receiver.sources import Sources
     from pam_receiver.store import Store
 
 log = logging.getLogger(__name__)
@@ -50,9 +52,9 @@ def serve(
         planned = listening.plan(start.settings)  # so does a certificate that cannot be used
         web_parts.make_tls(start.settings)
         check_keys(start.settings)
-    with _exclusive(start.settings) as store:
+    with _reading(start.settings, sources) as reader, _exclusive(start.settings) as store:
         if start.settings.workers == 1:
-            asyncio.run(duty.run(duty.Duty(start, sources, planned), store))
+            asyncio.run(duty.run(duty.Duty(start, sources, planned, reader=reader), store))
     if start.settings.workers > 1:  # what each of them would find wrong was found above, once
         code = workers.serve_by_several(start, sources, planned)
         if code:
@@ -83,6 +85,19 @@ def _kept() -> Iterator[None]:
         gc.set_threshold(20_000, 20, 50)
     finally:
         gc.enable()
+
+
+@contextmanager
+def _reading(settings: "Settings", sources: "Sources") -> "Iterator[Reader | None]":
+    """Have a process that reads while inside, if it is wanted. Before all else: there is no thread yet, no file."""
+    has_room = settings.reader == "on" or (settings.reader == "auto" and len(os.sched_getaffinity(0)) > 1)
+    if settings.workers > 1 or not has_room:
+        yield None
+        return
+    from pam_receiver.reader import forked_reader
+
+    with forked_reader(sources) as reader:
+        yield reader
 
 
 @contextmanager

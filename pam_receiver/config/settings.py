@@ -352,6 +352,14 @@ class Settings(BaseSettings):
         ge=1,
         le=64,
     )
+    reader: Literal["auto", "on", "off"] = _setting(
+        "auto",
+        fr="Lire et contrôler les messages dans un second processus pendant que le premier décide et enregistre ; "
+        "auto : s'il y a plus d'un processeur. Sans effet avec plusieurs workers.",
+        en="Read and check messages in a second process while the first one decides and writes; auto: if there is more "
+        "than one processor. Of no effect with several workers.",
+        allowed_fr="auto, on, off",
+    )
     listeners: Annotated[tuple[ListenerSettings, ...], NoDecode] = ()
     """The tables ``[[listener]]`` of the file. No option and no variable holds them."""
     sources: Annotated[tuple[SourceSettings, ...], NoDecode] = ()

@@ -10,7 +10,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 log = logging.getLogger(__name__)
 
-_AFTER_BYTES: Final = 12 << 20  # of the log, by a guess: its length is not to be had without looking into it
+_AFTER_BYTES: Final = 32 << 20  # of the log, by a guess: its length is not to be had without looking into it
 _COMMIT_BYTES: Final = 64 << 10  # that any commit writes, of the pages that it shares with others
 _MESSAGE_FACTOR: Final = 2.5  # what a message writes, beside its own bytes and those of its answer
 _SMALL_FRAMES: Final = 500  # what may be left for the writer: a few milliseconds

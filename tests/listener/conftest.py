@@ -63,7 +63,7 @@ class EchoReceiver:
     def kept_ids(self) -> list[str]:
         return [control_id(raw) for raw in self.kept]
 
-    def read(self, incoming: Incoming) -> Read:
+    def read(self, incoming: Incoming, understood: object = None) -> Read:
         return unread(incoming)
 
     def read_oversize(self, incoming: Incoming) -> Read:
