@@ -23,6 +23,7 @@ from pam_receiver.identity.traits import TRAIT_NAMES
 
 _BLANK: Final = Identity(id="")  # what a new identity is compared with
 _CREATED: Final = Difference("created", None, True)
+_TIME_ENDS: Final = 18  # of an id of a message: what sorts it, and its version
 REPLACED: Final = "replaced"
 
 
@@ -70,7 +71,7 @@ class Draft:
 
     def new_identity(self) -> Identity:
         """Return an empty identity; its id follows from the message's, so that a decision taken twice is the same."""
-        new_id = name_uuid(self.occasion.message_id, str(self._created))
+        new_id = identity_id(self.occasion.message_id, self._created)
         self._created += 1
         return Identity(id=new_id, version=1, dated_at=self.occasion.dated_at)
 
@@ -161,15 +162,17 @@ class Draft:
         return said
 
 
-def name_uuid(namespace: str, name: str) -> str:
-    """Return the UUID of ``name`` within a UUID, as :func:`uuid.uuid5` makes it, which takes several times as long.
+def identity_id(message_id: str, number: int) -> str:
+    """Return the id of an identity that a message makes, the ``number``-th from 0: a UUID that sorts by time.
 
-    Spec: RFC 9562 §5.5.
+    It begins as the id of the message does, so that what is new stands together in every index, however many are held;
+    the rest is a digest of both.
+
+    Spec: RFC 9562 §5.7.
     """
-    space = bytes.fromhex(namespace.replace("-", ""))
-    made = hashlib.sha1(space + name.encode(), usedforsecurity=False).hexdigest()
-    variant = "89ab"[int(made[16], 16) & 3]
-    return f"{made[:8]}-{made[8:12]}-5{made[13:16]}-{variant}{made[17:20]}-{made[20:32]}"
+    made = hashlib.sha1(f"{message_id} {number}".encode(), usedforsecurity=False).hexdigest()
+    variant = "89ab"[int(made[0], 16) & 3]
+    return f"{message_id[:_TIME_ENDS]}-{variant}{made[1:4]}-{made[4:16]}"
 
 
 def find_differences(before: Identity | None, after: Identity) -> tuple[Difference, ...]:

@@ -1,7 +1,7 @@
 """The working copy of one decision, and the differences that a version tells."""
 
 from dataclasses import replace
-from uuid import UUID, uuid5
+from uuid import RFC_4122, UUID
 
 import pytest
 from hypothesis import given
@@ -9,12 +9,13 @@ from hypothesis import strategies as st
 from people import ANNE, AT, NEW_NIR, NIA, NIR, House, ipp
 
 from pam_receiver.identity import rules
-from pam_receiver.identity.draft import Draft, find_differences, name_uuid
+from pam_receiver.identity.draft import Draft, find_differences, identity_id
 from pam_receiver.identity.identifiers import Ins
 from pam_receiver.identity.ins import end_ins, replace_ins
 from pam_receiver.identity.known import Known
 from pam_receiver.identity.model import EndReason, Identity, Policy
 from pam_receiver.identity.status import IdentityStatus
+from pam_receiver.ids import MessageIds
 
 HELD = Identity(
     id="x",
@@ -91,10 +92,15 @@ class TestVersions:
         assert ids == [back.new_identity().id, back.new_identity().id]
         assert len(set(ids)) == 2
 
-    @given(st.uuids(), st.text(max_size=8))
-    def test_ids_are_names_in_the_space_of_the_message(self, message_id: UUID, name: str) -> None:
-        """RFC 9562 §5.5, version 5."""
-        assert name_uuid(str(message_id), name) == str(uuid5(message_id, name))
+    @given(st.integers(0, 2**48 - 1), st.integers(0, 2**40))
+    def test_ids_are_of_the_time_of_the_message(self, ms: int, later: int) -> None:
+        """RFC 9562 §5.7, version 7."""
+        ids = MessageIds(lambda: ms * 1_000_000)
+        message_id = ids()
+        made = UUID(identity_id(message_id, 0))
+        assert (str(made), made.version, made.variant) == (identity_id(message_id, 0), 7, RFC_4122)
+        assert made.int >> 64 == UUID(message_id).int >> 64
+        assert len({identity_id(each, number) for each in (message_id, ids()) for number in (0, 1, later + 2)}) == 6
 
     def test_steps_do_not_reach_what_is_known(self) -> None:
         known = Known([HELD])
