@@ -119,11 +119,13 @@ class _Reduces(dict[type, _Reduce]):
         if not is_dataclass(of):
             raise KeyError(of)
         names = [each.name for each in fields(of) if each.init]
-        take, make = attrgetter(*names), (_make_separators if of is Separators else of)
+        take: Any = attrgetter(*names)  # Any: a tuple, save when there is one name alone
+        make = _make_separators if of is Separators else of
         is_one = len(names) == 1
 
         def reduce(value: Any) -> tuple[Callable[..., object], tuple[object, ...]]:
-            return make, (take(value),) if is_one else take(value)
+            parts: Any = take(value)
+            return make, (parts,) if is_one else parts
 
         self[of] = reduce
         return reduce

@@ -7,6 +7,7 @@ import signal
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from faults.ledger import effects_without_fault, read_effects, read_journal
@@ -20,7 +21,7 @@ from pam_receiver.hl7.ack import decode_ack
 from pam_receiver.intake import Intake, Line
 from pam_receiver.metrics import Metrics
 from pam_receiver.reader import Reader, forked_reader
-from pam_receiver.receive import Receiver
+from pam_receiver.receive import Incoming, Read, Receiver
 from pam_receiver.sources import Sources
 from pam_receiver.store import Store
 from pam_receiver.understand import Understood, take_in
@@ -53,18 +54,23 @@ class Gathering:
         self.is_missing = True
 
 
-class Watched(Receiver):
-    """Counts what it was given understood."""
+class Watched:
+    """A receiver that counts what it was given understood."""
 
-    aside = 0
+    def __init__(self, receiver: Receiver) -> None:
+        self._receiver = receiver
+        self.aside = 0
 
-    def read(self, incoming, understood=None):  # type: ignore[no-untyped-def]  # as the base has it
+    def read(self, incoming: Incoming, understood: Understood | None = None) -> Read:
         self.aside += understood is not None
-        return super().read(incoming, understood)
+        return self._receiver.read(incoming, understood)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._receiver, name)
 
 
 @asynccontextmanager
-async def working(receiver: Receiver, reader: Reader) -> AsyncIterator[Intake]:
+async def working(receiver: Watched, reader: Reader) -> AsyncIterator[Intake]:
     intake = Intake(receiver, meter=Metrics(), reader=reader)
     await reader.connect(intake)
     try:
@@ -81,7 +87,7 @@ async def codes(futures: Sequence["asyncio.Future[object]"]) -> list[str]:
 
 
 def make_watched(store: Store, settings: Settings, sources: Sources) -> Watched:
-    return Watched(store, sources=sources, answers=parts.make_answer_style(settings), renumbers=True)
+    return Watched(Receiver(store, sources=sources, answers=parts.make_answer_style(settings), renumbers=True))
 
 
 def is_running(pid: int) -> bool:

@@ -20,7 +20,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, DisconnectionError
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from pam_receiver.store.errors import Reason, SchemaMismatch, StoreSettingError, StoreUnavailable
-from pam_receiver.store.rows import to_json_text
+from pam_receiver.store.json_text import to_json_text
 from pam_receiver.store.schema import HEAD
 
 if TYPE_CHECKING:

@@ -15,7 +15,8 @@ from sqlalchemy.exc import StatementError
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.types import TypeEngine
 
-from pam_receiver.store.rows import Values, to_json_text
+from pam_receiver.store.json_text import to_json_text
+from pam_receiver.store.rows import Values
 from pam_receiver.store.schema import UtcTime
 
 _make_postgres: Callable[..., Dialect] = PGDialect_psycopg  # it has no types

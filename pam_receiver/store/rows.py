@@ -1,6 +1,5 @@
 """Between the values of the domain and the rows and JSON values that the store keeps of them."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from datetime import datetime
@@ -8,7 +7,6 @@ from functools import lru_cache
 from hashlib import sha256
 from typing import Any, Final
 
-import orjson
 from sqlalchemy import Row
 
 from pam_receiver.finding import ErrorCode, Finding, Location, Severity
@@ -31,22 +29,6 @@ from pam_receiver.identity.traits import TRAIT_NAMES, StrictTraits
 Json = dict[str, Any]  # Any: a JSON value; what is wrong in it raises when it is read
 Values = dict[str, object]  # the columns of one row to write
 AnyRow = Row[Any]  # Any: a row of a table built column by column has no static type
-
-
-class JsonText(str):
-    """The text of a JSON value, which goes into a column as it is."""
-
-    __slots__ = ()
-
-
-def to_json_text(value: object) -> str:
-    """Write a JSON value, for the driver."""
-    if isinstance(value, JsonText):
-        return value
-    try:
-        return orjson.dumps(value).decode()
-    except orjson.JSONEncodeError:  # half of a surrogate pair, which an operator's words may hold: escaped
-        return json.dumps(value)
 
 
 _PLACE: Final = tuple(each.name for each in fields(Location))

@@ -15,7 +15,8 @@ from typing import Any, Final
 from sqlalchemy import Connection, select
 
 from pam_receiver.finding import ErrorCode, Finding, Location, Remembered, Severity
-from pam_receiver.store.rows import JsonText, Values, finding_from_json
+from pam_receiver.store.json_text import JsonText
+from pam_receiver.store.rows import Values, finding_from_json
 from pam_receiver.store.schema import said
 
 _Kept = list[Any] | dict[str, Any]  # Any: JSON values
