@@ -444,6 +444,7 @@ def _serve(place: Place, driver: Driver) -> None:
         upgrade(place)
     for name in os.environ.keys() - environment().keys():
         del os.environ[name]
+    os.environ["PAM_RECEIVER_READER"] = "off"  # all steps in this process
     put_clock(driver.clock)
     driver.put()
     from pam_receiver.cli import main as run_program  # noqa: PLC0415 - once the clock is at its places

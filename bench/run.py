@@ -21,6 +21,8 @@ from gen_corpus import Corpus, write_file
 from measure import BenchError, Load, connect_to_server, measure
 from results import BASELINE, LIMIT, OURS, Kind, Measurement, Run
 
+from pam_receiver.resources import IS_COMPILED
+
 _MOST_MESSAGES: Final = 1_000_000
 _MOST_CONNECTIONS: Final = 500
 _MOST_SECONDS: Final = 600.0
@@ -220,7 +222,7 @@ def read_versions() -> dict[str, str]:
     """Return the versions of the software, and nothing that tells one machine from another."""
     return {
         "Linux": ".".join(platform.release().split(".")[:2]),
-        "Python": platform.python_version(),
+        "Python": platform.python_version() + (", core compiled" if IS_COMPILED else ""),
         "SQLite": sqlite3.sqlite_version,
         **{name: version(name) for name in _PACKAGES},
     }

@@ -6,7 +6,7 @@ import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from functools import partial
+from functools import lru_cache, partial
 from typing import Final, Literal
 
 from pam_receiver.adt import EVENTS, persons_of
@@ -54,6 +54,8 @@ log = logging.getLogger("pam_receiver.receive")
 
 _MOST_CONFLICTS: Final = 5  # tries of a batch that another writer overtook
 _LONGEST_NAME: Final = 250  # characters kept of what a sender that may not send calls itself and its message
+_LONGEST_KEPT_ID: Final = 32  # bytes of a control id that stand in its key as they are
+_SENDER_BYTES: Final = 16  # of the digest of a sender there
 _MOST_CONFLICTS_ALONE: Final = 25  # of a message by itself: overtaken that often, it is no race any more
 
 CONTROL_ID_REUSED: Final = Rule(
@@ -225,8 +227,7 @@ class Receiver:
     def _read_as(self, incoming: Incoming, message_id: str, understood: Understood) -> Read:
         key = b""
         if understood.control_id and understood.is_admitted:  # who may not send is never answered for one who may
-            named = "\0".join((*understood.sender, understood.control_id))
-            key = _digest(named.encode("utf-8", "surrogatepass"))
+            key = _repeat_key(understood.sender, understood.control_id)
         return Read(incoming, message_id, understood, _digest(incoming.raw), key)
 
     def renumber(self, read: Read) -> Read:
@@ -384,6 +385,20 @@ class Receiver:
             which=self._answers.which,
         )
         return _Settled(read, code, findings, ack, decision, seen)
+
+
+def _repeat_key(sender: tuple[str, str], control_id: str) -> bytes:
+    """Return what a repeat is looked up by: a digest of the sender, then the control id, its digest when it is long.
+
+    In MSH-10 nearly all senders count or write the time: what follows on another stands beside it in the index.
+    """
+    said = control_id.encode("utf-8", "surrogatepass")
+    return _sender_digest(*sender) + (said if len(said) <= _LONGEST_KEPT_ID else _digest(said))
+
+
+@lru_cache(maxsize=256)
+def _sender_digest(application: str, facility: str) -> bytes:
+    return _digest(f"{application}\0{facility}".encode("utf-8", "surrogatepass"))[:_SENDER_BYTES]
 
 
 def _digest(data: bytes) -> bytes:

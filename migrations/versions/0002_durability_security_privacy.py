@@ -3,7 +3,9 @@
 Revision ID: 0002
 """
 
+from collections.abc import Callable
 from datetime import UTC, datetime
+from hashlib import sha256
 
 import sqlalchemy as sa
 from alembic import op
@@ -23,6 +25,7 @@ def upgrade() -> None:
     create_in_force()
     extend_message()
     move_texts()
+    write_repeat_keys(new_repeat_key)
     op.add_column("identity", sa.Column("dated_at", TIME))
     op.add_column("identity", sa.Column("erased_at", TIME))
     extend_alert()
@@ -90,6 +93,30 @@ def extend_message() -> None:
     op.create_index(
         "ix_message_replay_of", "message", ["replay_of"], sqlite_where=is_replay, postgresql_where=is_replay
     )
+
+
+def write_repeat_keys(make: Callable[[str, str, str], bytes]) -> None:
+    """Write the keys of all messages anew, by MSH-3, MSH-4 and MSH-10."""
+    connection = op.get_bind()
+    columns = sa.text(
+        "SELECT id, sending_application, sending_facility, control_id FROM message "
+        "WHERE repeat_key IS NOT NULL AND id > :after ORDER BY id LIMIT 10000"
+    )
+    write = sa.text("UPDATE message SET repeat_key = :key WHERE id = :id")
+    after = ""
+    while rows := connection.execute(columns, {"after": after}).all():
+        connection.execute(write, [{"id": id_, "key": make(*named).hex()} for id_, *named in rows])
+        after = rows[-1][0]
+
+
+def new_repeat_key(application: str, facility: str, control_id: str) -> bytes:
+    sender = sha256(f"{application}\0{facility}".encode()).digest()[:16]
+    said = control_id.encode()
+    return sender + (said if len(said) <= 32 else sha256(said).digest())
+
+
+def old_repeat_key(application: str, facility: str, control_id: str) -> bytes:
+    return sha256(f"{application}\0{facility}\0{control_id}".encode()).digest()
 
 
 def move_texts() -> None:
@@ -319,6 +346,7 @@ def downgrade() -> None:
     op.create_index("ix_identifier_value", "identifier", ["value"])
     op.drop_index("ix_message_replay_of", "message")
     move_texts_back()
+    write_repeat_keys(old_repeat_key)
     with op.batch_alter_table("message") as batch:
         batch.alter_column("raw", existing_type=sa.LargeBinary(), existing_nullable=False, server_default=None)
         if op.get_bind().dialect.name != "sqlite":  # where the new table is made without them

@@ -82,7 +82,7 @@ class Receipt:
 class MessageRecord:
     """One message to journal. ``id``: a UUID text that sorts by time. ``event``: ``""`` when it could not be read.
 
-    ``repeat_key``: SHA-256 of sender and control id, ``b""`` without a control id. ``repeat_of``: the id of the
+    ``repeat_key``: what names sender and control id, ``b""`` without a control id. ``repeat_of``: the id of the
     accepted message that this one repeats. ``replay_of``: that of the refused one that is taken again. ``action``: the
     name of an operator's act, of which ``raw`` holds the words; ``None`` for a message that came in.
     """
