@@ -20,6 +20,7 @@ log = logging.getLogger(__name__)
 
 _FIRST_RETRY_S: Final = 0.05
 _LAST_RETRY_S: Final = 1.0
+_READER_WITHIN_S: Final = 5.0  # between two parcels of a reader that has something to do: it takes milliseconds
 _FEW: Final = 16  # messages at once that are read here: while a commit is waited for there is time
 
 
@@ -102,6 +103,7 @@ class Intake:
         self._is_closing = False
         self._drained = asyncio.Event()
         self._next_start: asyncio.Handle | None = None
+        self._reader_due: asyncio.TimerHandle | None = None
         self._next_deadline: asyncio.TimerHandle | None = None
         self._retry_s = _FIRST_RETRY_S
         self._away_since: float | None = None
@@ -153,7 +155,7 @@ class Intake:
             except TimeoutError:
                 for waiting in list(self._pending()):
                     self._give_up(waiting.line)
-        for handle in (self._next_start, self._next_deadline):
+        for handle in (self._next_start, self._next_deadline, self._reader_due):
             if handle is not None:
                 handle.cancel()
         self._jobs.put(None)
@@ -172,6 +174,8 @@ class Intake:
     def _read_aside(self, waiting: _Waiting, reader: Reader) -> None:
         """Have a message read while we are at work. What is never given away waits for its turn all the same."""
         self._unread.append(waiting)
+        if self._reader_due is None:
+            self._reader_due = self._loop.call_later(_READER_WITHIN_S, reader.drop)
         if not waiting.is_oversize:
             waiting.is_aside = True
             reader.give(waiting.incoming.raw, waiting.incoming.port, is_known=waiting.incoming.is_known)
@@ -182,6 +186,9 @@ class Intake:
             self._read_own()
             self._read(self._unread.popleft(), each)
         self._read_own()
+        if self._reader_due is not None and self._reader is not None:
+            self._reader_due.cancel()
+            self._reader_due = self._loop.call_later(_READER_WITHIN_S, self._reader.drop) if self._unread else None
 
     def _read_own(self) -> None:
         while self._unread and not self._unread[0].is_aside:

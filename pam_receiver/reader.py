@@ -87,6 +87,11 @@ class Reader:
             self._link.transport.abort()
             self._link = None
 
+    def drop(self) -> None:
+        """Do as when it has ended: it does not answer."""
+        if self._link is not None:
+            self._link.transport.abort()
+
     def close(self) -> None:
         """Let the process end, whether it was ever connected or not."""
         self._socket.close()
@@ -151,7 +156,8 @@ def forked_reader(sources: Sources) -> Iterator[Reader]:
         yield reader
     finally:
         reader.close()
-        with suppress(ChildProcessError):
+        with suppress(ChildProcessError, ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)  # it holds nothing, and may hang
             os.waitpid(pid, 0)
 
 

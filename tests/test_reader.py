@@ -190,6 +190,31 @@ class TestAtWork:
         with store.read() as connection:
             assert [each.control_id for each in read_journal(connection)] == [each.control_id for each in ALL_SENT[:50]]
 
+    def test_when_it_hangs_it_is_given_up_and_every_message_answered(
+        self,
+        store: Store,
+        settings: Settings,
+        sources: Sources,
+        caplog: pytest.LogCaptureFixture,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        monkeypatch.setattr("pam_receiver.intake._READER_WITHIN_S", 0.2)
+        receiver, line = make_watched(store, settings, sources), Line(PEER)
+
+        async def scenario() -> None:
+            async with working(receiver, reader) as intake:
+                os.kill(reader.pid, signal.SIGSTOP)
+                sent = [intake.submit(each.raw, line) for each in ALL_SENT]
+                assert await codes(sent) == [each.answer for each in ALL_SENT]
+                assert not reader.is_there
+
+        with caplog.at_level(logging.WARNING), forked_reader(sources) as reader:
+            asyncio.run(scenario())
+        assert not is_running(reader.pid)
+        assert [record.getMessage() for record in caplog.records] == ["reader.lost"]
+        with store.read() as connection:
+            assert [each.control_id for each in read_journal(connection)] == [each.control_id for each in ALL_SENT]
+
     def test_when_it_is_killed_every_message_is_answered_all_the_same(
         self, store: Store, settings: Settings, sources: Sources, caplog: pytest.LogCaptureFixture
     ) -> None:

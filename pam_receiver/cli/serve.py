@@ -4,6 +4,7 @@ import asyncio
 import gc
 import logging
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated
@@ -87,10 +88,15 @@ def _kept() -> Iterator[None]:
         gc.enable()
 
 
+def _count_processors() -> int:
+    """Return how many processors this process may use, as Linux tells it; elsewhere 1."""
+    return len(os.sched_getaffinity(0)) if sys.platform == "linux" else 1
+
+
 @contextmanager
 def _reading(settings: "Settings", sources: "Sources") -> "Iterator[Reader | None]":
     """Have a process that reads while inside, if it is wanted. Before all else: there is no thread yet, no file."""
-    has_room = settings.reader == "on" or (settings.reader == "auto" and len(os.sched_getaffinity(0)) > 1)
+    has_room = settings.reader == "on" or (settings.reader == "auto" and _count_processors() > 1)
     if settings.workers > 1 or not has_room:
         yield None
         return

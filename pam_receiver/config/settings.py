@@ -355,9 +355,9 @@ class Settings(BaseSettings):
     reader: Literal["auto", "on", "off"] = _setting(
         "auto",
         fr="Lire et contrôler les messages dans un second processus pendant que le premier décide et enregistre ; "
-        "auto : s'il y a plus d'un processeur. Sans effet avec plusieurs workers.",
-        en="Read and check messages in a second process while the first one decides and writes; auto: if there is more "
-        "than one processor. Of no effect with several workers.",
+        "auto : sous Linux, s'il y a plus d'un processeur. Sans effet avec plusieurs workers.",
+        en="Read and check messages in a second process while the first one decides and writes; auto: on Linux, if "
+        "there is more than one processor. Of no effect with several workers.",
         allowed_fr="auto, on, off",
     )
     listeners: Annotated[tuple[ListenerSettings, ...], NoDecode] = ()
