@@ -4,7 +4,7 @@ Only for a process that this one has forked: what is unpacked is believed.
 """
 
 import io
-import pickle
+import pickle  # nosec B403
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from operator import attrgetter
@@ -71,7 +71,7 @@ class Unpacker:
 
     def unpack(self, data: bytes) -> list[Understood | None]:
         """Return what was given to :meth:`Packer.pack`."""
-        is_new, told, packed = pickle.loads(data)
+        is_new, told, packed = pickle.loads(data)  # of a process of our own fork  # nosec B301
         if is_new:
             self._findings.clear()
         self._findings.update(told)
