@@ -4,7 +4,7 @@ Only for a process that this one has forked: what is unpacked is believed.
 """
 
 import io
-import pickle  # nosec B403
+import pickle  # between processes of our own  # nosec B403
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from operator import attrgetter

@@ -7,7 +7,7 @@ gives back what it has understood of them, in their order. When it ends, whoever
 import asyncio
 import logging
 import os
-import pickle  # nosec B403
+import pickle  # between processes of our own  # nosec B403
 import signal
 import socket
 from collections.abc import Iterator, Sequence

@@ -9,6 +9,7 @@ from pam_receiver.finding import Finding
 from pam_receiver.identity.draft import find_differences
 from pam_receiver.identity.model import Change, Difference, Identity
 from pam_receiver.identity.status import IdentityStatus
+from pam_receiver.store.json_text import to_json_text
 from pam_receiver.store.rows import (
     changes_json,
     finding_from_json,
@@ -18,7 +19,6 @@ from pam_receiver.store.rows import (
     sender_key,
     snapshot_json,
     storable,
-    to_json_text,
 )
 
 
