@@ -17,7 +17,7 @@ from pam_receiver.store import queries
 from .conftest import Daemon, Run
 
 WHY = ("--reason", "on demand")
-NAMES = ("KERGUELEN", "SOLENE", "259014410900036", "1959")
+NAMES = ("KERGUELEN", "SOLENE", "259014410900036", "1959-01-23")
 
 
 @pytest.fixture

@@ -83,7 +83,7 @@ class TestDryRun:
     def test_no_value_of_a_patient(self, replay: Run) -> None:
         for form in ((), ("--json",)):
             out = replay(*SINCE, *form).out
-            assert [word for word in ("KERGUELEN", "ANNE", "1959", "2590144") if word in out] == []
+            assert [word for word in ("KERGUELEN", "ANNE", "1959-01-23", "19590123", "2590144109") if word in out] == []
 
 
 class TestApply:
