@@ -167,25 +167,34 @@ class Remembered(Generic[Made]):
     """What was made of the findings of a message, for the next message of which the same is said: those of a feed.
 
     Findings are looked up as the objects that they are, for :meth:`Rule.at` gives the same ones again; to compare them
-    takes longer than to make most things of them. They are held here, so that no others take their place in memory.
+    takes longer than to make most things of them. They are held here, so that no others take their place in memory. The
+    tuple that they come in is known too: it is most often one that was remembered itself.
     """
 
-    __slots__ = ("_made",)
+    __slots__ = ("_by_each", "_by_tuple")
 
     def __init__(self) -> None:
-        self._made: dict[tuple[object, ...], tuple[tuple[Finding, ...], Made]] = {}
+        self._by_tuple: dict[tuple[int, tuple[object, ...]], tuple[tuple[Finding, ...], Made]] = {}
+        self._by_each: dict[tuple[tuple[int, ...], tuple[object, ...]], tuple[tuple[Finding, ...], Made]] = {}
 
     def find(self, findings: tuple[Finding, ...], *also: object) -> Made | None:
         """Return what was kept for these findings and whatever else it depends on; ``None``: nothing was."""
-        kept = self._made.get((*map(id, findings), *also))
+        kept = self._by_tuple.get((id(findings), also))
+        if kept is None:
+            kept = self._by_each.get((_ids(findings), also))
         return None if kept is None else kept[1]
 
     def keep(self, made: Made, findings: tuple[Finding, ...], *also: object) -> Made:
         """Keep what was made, under what :meth:`find` is asked by, and return it."""
-        if len(self._made) >= _MOST_REMEMBERED:
-            self._made.clear()
-        self._made[(*map(id, findings), *also)] = (findings, made)
+        if len(self._by_each) >= _MOST_REMEMBERED:
+            self._by_each.clear()
+            self._by_tuple.clear()
+        self._by_each[(_ids(findings), also)] = self._by_tuple[(id(findings), also)] = (findings, made)
         return made
+
+
+def _ids(findings: tuple[Finding, ...]) -> tuple[int, ...]:
+    return tuple([id(each) for each in findings])
 
 
 @lru_cache(maxsize=1024)  # a feed breaks the same few rules at the same places; no finding holds patient data

@@ -112,12 +112,17 @@ def _make_separators(*signs: str) -> Separators:
     return STANDARD if made == STANDARD else made  # which is asked for by its identity
 
 
+def _reduce_plainly(value: Any) -> Any:  # Any: as object has it
+    return value.__qualname__ if isinstance(value, type) else value.__reduce_ex__(pickle.HIGHEST_PROTOCOL)
+
+
 class _Reduces(dict[type, _Reduce]):
     """How values are taken apart, by their class: dataclasses into their fields, compiled ones too."""
 
     def __missing__(self, of: type) -> _Reduce:
-        if not is_dataclass(of):
-            raise KeyError(of)
+        if not is_dataclass(of):  # told as well, for it would be asked again each time
+            self[of] = _reduce_plainly
+            return _reduce_plainly
         names = [each.name for each in fields(of) if each.init]
         take: Any = attrgetter(*names)  # Any: a tuple, save when there is one name alone
         make = _make_separators if of is Separators else of

@@ -12,7 +12,7 @@ from typing import Final, Literal
 from pam_receiver.adt import EVENTS, persons_of
 from pam_receiver.finding import ErrorCode, Finding, Lang, Location, Remembered, Rule, Severity, has_error
 from pam_receiver.hl7 import rules as wire
-from pam_receiver.hl7.ack import AckCode, Verdict, build_ack
+from pam_receiver.hl7.ack import AckCode, Verdict, build_ack, write_time
 from pam_receiver.hl7.header import read_header_loosely
 from pam_receiver.identity.decide import decide
 from pam_receiver.identity.known import Known
@@ -311,19 +311,20 @@ class Receiver:
         )
         if self._renumbers and reads:
             reads = self._in_turn(reads, tx.last_message_id)
-        settled = []
+        settled, at = [], self._now()
+        made_at = write_time(at.astimezone(self._sources.general.reading.timezone))
         for read in reads:  # pure, in order: each on what the last one left
-            one = self._settle(read, known, receipts)
+            one = self._settle(read, known, receipts, made_at)
             known.apply(one.decision)
             if one.code is AckCode.AA and one.repeat_of is None and read.repeat_key:
                 receipts.setdefault(read.repeat_key, []).append(
                     Receipt(read.message_id, read.understood.control_id, read.digest, one.ack)
                 )
             settled.append(one)
-        _write(tx, settled, self._in_force, self._now())
+        _write(tx, settled, self._in_force, at)
         outcomes = tuple([_outcome(each) for each in settled])
         if self._audit is not None:
-            tx.audit(*map(self._audit, outcomes), at=self._now())
+            tx.audit(*map(self._audit, outcomes), at=at)
         return outcomes
 
     def _in_turn(self, reads: Sequence[Read], last: str) -> Sequence[Read]:
@@ -336,14 +337,14 @@ class Receiver:
         # One that failed has been logged by its id; it names nobody.
         return [read if read.understood.findings == _FAILED else replace(read, message_id=new_id()) for read in reads]
 
-    def _settle(self, read: Read, known: Known, receipts: dict[bytes, list[Receipt]]) -> _Settled:
+    def _settle(self, read: Read, known: Known, receipts: dict[bytes, list[Receipt]], made_at: str) -> _Settled:
         try:
-            return self._settle_one(read, known, receipts)
+            return self._settle_one(read, known, receipts, made_at)
         except Exception as error:  # noqa: BLE001 - one message must not stop the others; nothing of it is logged
             _log_failure(error, read.message_id)
-            return self._answer(read, AckCode.AR, _FAILED)
+            return self._answer(read, made_at, AckCode.AR, _FAILED)
 
-    def _settle_one(self, read: Read, known: Known, receipts: dict[bytes, list[Receipt]]) -> _Settled:
+    def _settle_one(self, read: Read, known: Known, receipts: dict[bytes, list[Receipt]], made_at: str) -> _Settled:
         understood = read.understood
         findings = understood.findings
         earlier = receipts.get(read.repeat_key, ())
@@ -354,7 +355,7 @@ class Receiver:
         reused = (CONTROL_ID_REUSED.at(Location("MSH", 1, 10)),) if earlier else ()
         if event is None or profile is None:
             findings = (*(profile.graded(reused) if profile is not None else reused), *findings)
-            return self._answer(read, understood.code or AckCode.AE, findings)
+            return self._answer(read, made_at, understood.code or AckCode.AE, findings)
         occasion = understood.occasion(read.message_id, read.incoming.received_at)
         decision = decide(event, known, occasion, understood.source.policy)
         if reused or decision.findings:
@@ -362,13 +363,14 @@ class Receiver:
         if has_error(findings):
             # Refused by an overlay alone, nothing of the decision is kept: its alerts speak of what would have been.
             kept = decision if decision.is_refused else NOTHING
-            return self._answer(read, AckCode.AE, findings, kept)
+            return self._answer(read, made_at, AckCode.AE, findings, kept)
         seen = tuple(each for each in _authorities(event, understood.sender) if known.see(each))
-        return self._answer(read, AckCode.AA, findings, decision, seen)
+        return self._answer(read, made_at, AckCode.AA, findings, decision, seen)
 
     def _answer(
         self,
         read: Read,
+        made_at: str,
         code: AckCode,
         findings: tuple[Finding, ...],
         decision: Decision = NOTHING,
@@ -380,7 +382,7 @@ class Receiver:
             header,
             Verdict(code, findings),
             control_id=ack_control_id(read.message_id),
-            at=self._now().astimezone(self._sources.general.reading.timezone),
+            made_at=made_at,
             lang="en" if wants_english else self._answers.lang,
             which=self._answers.which,
         )

@@ -47,7 +47,7 @@ def build_ack(
     verdict: Verdict,
     *,
     control_id: str,
-    at: datetime,
+    made_at: str,
     lang: Lang,
     which: Literal["all", "errors"] = "all",
     max_errors: int = 50,
@@ -55,7 +55,7 @@ def build_ack(
     r"""Write the acknowledgement of a message: ER7 with ``|^~\&``, each segment ended by CR, not framed.
 
     ``header`` is what could be read of the message (``None``: nothing, the barest ACK); ``control_id`` our own MSH-10;
-    ``at`` an aware time, written with its offset. Errors come first, then warnings, then informations; beyond
+    ``made_at`` MSH-7, as :func:`write_time` gives it. Errors come first, then warnings, then informations; beyond
     ``max_errors`` ERR one more counts the rest. Everything of the sender's is cleaned of control characters, brought to
     our separators and bounded. The bytes stand in the sender's character set; a text that it cannot hold loses its
     accents.
@@ -63,7 +63,6 @@ def build_ack(
     Spec: HL7 v2.5 §2.9.2, §2.15.5.
     """
     header = header or Header()
-    made_at = at.isoformat("T", "seconds")
     msh = _plain_msh(header, control_id, made_at) or _msh(header, control_id, made_at)
     text = f"{msh}\rMSA|{verdict.code.value}|{_echo(header.control_id, header)}\r"
     if verdict.findings:
@@ -85,7 +84,7 @@ def _plain_msh(header: Header, control_id: str, made_at: str) -> str | None:
         return None
     parties = f"{h.receiving_application}|{h.receiving_facility}|{h.sending_application}|{h.sending_facility}"
     text = (
-        f"MSH|{_OUR_SIGNS}|{parties}|{_write_time(made_at)}||ACK^{h.trigger_event}^ACK|{control_id}"
+        f"MSH|{_OUR_SIGNS}|{parties}|{made_at}||ACK^{h.trigger_event}^ACK|{control_id}"
         f"|{h.processing_id_field or 'P'}|{h.version_field or '2.5'}|||||{h.country_code}|{h.charset}"
     )
     if len(parties) > _MOST_ECHOED or len(text) - len(parties) > _MOST_ECHOED:
@@ -93,8 +92,9 @@ def _plain_msh(header: Header, control_id: str, made_at: str) -> str | None:
     return text if text.isprintable() and text.count("|") == _BARS_OF_MSH else None
 
 
-def _write_time(iso: str) -> str:
-    """Write as a TS what ``isoformat`` made of an aware time: ``2026-11-24T10:11:12+01:00``."""
+def write_time(at: datetime) -> str:
+    """Write an aware time for MSH-7, to the second, with its offset."""
+    iso = at.isoformat("T", "seconds")
     return f"{iso[:4]}{iso[5:7]}{iso[8:10]}{iso[11:13]}{iso[14:16]}{iso[17:19]}{iso[19:].replace(':', '')}"
 
 
@@ -107,7 +107,7 @@ def _msh(header: Header, control_id: str, made_at: str) -> str:
         _echo(header.receiving_facility, header),
         _echo(header.sending_application, header),
         _echo(header.sending_facility, header),
-        _write_time(made_at),
+        made_at,
         "",
         f"ACK^{event}^ACK" if event else "ACK",
         _clean(escape(control_id)),

@@ -100,7 +100,7 @@ class Draft:
         self._before.setdefault(after.id, before)
         self._after[after.id] = after
         if self._steps is not None:
-            self._steps.apply(Decision(changes=(Change(before, after, ()),)))
+            self._steps.apply(Decision(changes=(Change(before, after),)))
 
     def link(self, absorbed: Identity, survivor: Identity) -> None:
         """Record that one identity was merged into another."""
@@ -121,7 +121,7 @@ class Draft:
         changes = [self._change(self._before[each], after) for each, after in self._after.items()]
         made = Decision(
             findings=tuple(self._findings),
-            changes=tuple([change for change in changes if change.differences]),
+            changes=tuple([change for change in changes if change.before is None or change.differences]),
             merges=tuple(self._merges),
             alerts=tuple(self._alerts),
             confirmed=self._confirm() if self._unchanged else (),
@@ -140,7 +140,7 @@ class Draft:
         version = (before.version if before else 0) + 1
         if after.version != version or after.dated_at != dated_at:
             after = after.dated(dated_at, version)
-        return Change(before, after, find_differences(before, after))
+        return Change(before, after, find_differences(before, after) if before is not None else ())
 
     def _confirm(self) -> tuple[Identity, ...]:
         """Return the identities that stay as they are, those of which the source's date has moved on.

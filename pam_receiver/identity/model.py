@@ -274,11 +274,14 @@ class Difference:
 
 @value(frozen=True, slots=True)
 class Change:
-    """One identity, before (``None``: created) and after a message, and what changed."""
+    """One identity, before (``None``: created) and after a message, and what changed.
+
+    ``differences`` is empty of one that was created: ``after`` shows all of it.
+    """
 
     before: Identity | None
     after: Identity
-    differences: tuple[Difference, ...]
+    differences: tuple[Difference, ...] = ()
 
 
 @value(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from types import NoneType
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
 
@@ -151,6 +152,12 @@ def reading(engine: Engine) -> Engine:
 
 
 # ------------------------------------------------------------------------------------------------------------ SQLite
+
+# The driver asks each NULL and each BLOB how it is to be adapted, by attributes that neither has, which takes several
+# times as long as to bind it. What is registered it looks up: here, to leave them as they are.
+_AS_IT_IS: Final[dict[None, None]] = {}
+sqlite3.register_adapter(NoneType, _AS_IT_IS.get)
+sqlite3.register_adapter(bytes, bytes)
 
 
 def _open_sqlite(path: Path, *, read_only: bool, lock_timeout_s: float) -> Engine:

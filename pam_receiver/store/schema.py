@@ -9,6 +9,7 @@ legal erasure, which leaves its mark, and nothing at all one of ``audit_event``.
 from datetime import UTC, datetime
 from typing import Any, Final
 
+import orjson
 from sqlalchemy import (
     JSON,
     BigInteger,
@@ -48,7 +49,11 @@ class UtcTime(TypeDecorator[datetime]):
         if value.tzinfo is None:
             raise ValueError("a time without offset cannot be stored")
         moment = value.astimezone(UTC)
-        return moment.isoformat(timespec="microseconds") if dialect.name == "sqlite" else moment
+        if dialect.name != "sqlite":
+            return moment
+        if moment.microsecond:  # the same text, in a tenth of the time
+            return orjson.dumps(moment).decode()[1:-1]
+        return moment.isoformat(timespec="microseconds")
 
     def process_result_value(self, value: datetime | str | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002 - the signature of the base
         if value is None:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from pam_receiver.finding import ErrorCode, Finding, Location, Rule, Severity
 from pam_receiver.hl7 import rules
-from pam_receiver.hl7.ack import AckCode, AckError, DecodedAck, Verdict, build_ack, decode_ack
+from pam_receiver.hl7.ack import AckCode, AckError, DecodedAck, Verdict, build_ack, decode_ack, write_time
 from pam_receiver.hl7.er7 import Message, Unreadable, parse_message
 from pam_receiver.hl7.header import Header, read_header, read_header_loosely
 from pam_receiver.hl7.separators import STANDARD, Separators
@@ -48,7 +48,7 @@ def ack(
         about,
         Verdict(code, findings),
         control_id="ACK1",
-        at=AT,
+        made_at=write_time(AT),
         lang="fr" if lang == "fr" else "en",
         which="all" if which == "all" else "errors",
         max_errors=most,
@@ -242,7 +242,7 @@ class TestHostileHeader:
     )
     def test_answer_cannot_be_broken(self, fields: dict[str, str], separators: Separators, encoding: str) -> None:
         about = Header(**fields, separators=separators, encoding=encoding)
-        raw = build_ack(about, Verdict(AckCode.AR), control_id="X", at=AT, lang="fr")
+        raw = build_ack(about, Verdict(AckCode.AR), control_id="X", made_at=write_time(AT), lang="fr")
         assert not set(raw) & (set(range(0x20)) - {0x0D})
         message = parse_message(raw)
         assert [segment.name for segment in message.segments] == ["MSH", "MSA"]
@@ -261,7 +261,8 @@ class TestHostileHeader:
         about = Header(**{**fields, "charset": charset}, encoding="utf-8")
         in_full = replace(about, separators=Separators())  # equal to the usual ones, and not known for them
         short, full = [
-            build_ack(each, Verdict(AckCode.AA), control_id="X1", at=at, lang="fr") for each in (about, in_full)
+            build_ack(each, Verdict(AckCode.AA), control_id="X1", made_at=write_time(at), lang="fr")
+            for each in (about, in_full)
         ]
         assert short == full
         assert parse_message(short).segments[0].value(7) == at.strftime("%Y%m%d%H%M%S%z")
@@ -270,7 +271,8 @@ class TestHostileHeader:
     @given(st.binary(max_size=120))
     def test_any_bytes_get_a_readable_answer(self, raw: bytes) -> None:
         about = read_header_loosely(b"MSH|^~\\&" + raw)
-        message = parse_message(build_ack(about, Verdict(AckCode.AR), control_id="X", at=datetime.now(UTC), lang="en"))
+        made_at = write_time(datetime.now(UTC))
+        message = parse_message(build_ack(about, Verdict(AckCode.AR), control_id="X", made_at=made_at, lang="en"))
         assert len(message.named("MSA")) == 1
 
 

@@ -159,7 +159,7 @@ class TestDecide:
                 expected = versions.get(change.after.id, 0)
                 assert (change.before.version if change.before else 0) == expected
                 assert change.after.version == expected + 1
-                assert change.differences
+                assert bool(change.differences) == (change.before is not None)
                 versions[change.after.id] = change.after.version
         assert versions == {each.id: each.version for each in one.known}
 
