@@ -390,6 +390,7 @@ def _open_postgres(url: URL, *, read_only: bool, lock_timeout_s: float) -> Engin
         json_serializer=to_json_text,
     )
     settings = {
+        "client_encoding": "UTF8",
         "timezone": "UTC",
         "jit": "off",  # our statements are small; to compile one costs more than to run it
         "lock_timeout": f"{max(1, int(lock_timeout_s * 1000))}ms",

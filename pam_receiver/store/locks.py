@@ -7,15 +7,16 @@ What is waited for is taken at once and in one order: nobody waits in a circle. 
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 from zlib import crc32
 
 from sqlalchemy import Connection
 
 from pam_receiver.identity.identifiers import PI
 from pam_receiver.identity.model import Identity
+from pam_receiver.store.binary import TRUE, write_locks
 from pam_receiver.store.errors import StoreConflict
-from pam_receiver.store.prepared import cursor_of
+from pam_receiver.store.pipeline import Answer, Pipeline, pipeline_of
 
 MOST_LOCKS: Final = 400  # of one batch: a server of default settings has room for some 6,400 in all
 
@@ -24,13 +25,17 @@ _EVERYONE: Final = 4 << 32  # shared by all batches, save the one that must be a
 # The lock on the table is the one that our inserts take anyway; erasures, checkpoints and rebuilds take one that
 # excludes it. No batch does: it would wait for a VACUUM, and all others behind it. Each statement sees what was
 # committed before it began: the reads of a batch come after its locks.
-_READ_COMMITTED: Final = "SET TRANSACTION ISOLATION LEVEL READ COMMITTED"
-_TABLE: Final = "LOCK TABLE message IN ROW EXCLUSIVE MODE"
-_WITH_OTHERS: Final = f"SELECT pg_advisory_xact_lock_shared({_EVERYONE})"
-_ALONE: Final = f"SELECT pg_advisory_xact_lock({_EVERYONE})"
-_LOCKS: Final = "SELECT count(pg_advisory_xact_lock(each)) FROM unnest(%s::bigint[]) AS each"
-_TRY: Final = "SELECT bool_and(pg_try_advisory_xact_lock(each)) FROM unnest(%s::bigint[]) AS each"
-_LAST: Final = "SELECT max(id) FROM message"
+_TABLE: Final = b"LOCK TABLE message IN ROW EXCLUSIVE MODE"
+# The statements that follow are planned once, for any values: else PostgreSQL plans most of them at each run, which
+# takes longer than to run them. What keeps such a plan right stands in engine.py.
+_PLANNED_ONCE: Final = b"set_config('plan_cache_mode', 'force_generic_plan', true)"
+_WITH_OTHERS: Final = (
+    b"SELECT %b, pg_advisory_xact_lock_shared(%d), "
+    b"(SELECT count(pg_advisory_xact_lock(each)) FROM unnest($1::bigint[]) AS each)" % (_PLANNED_ONCE, _EVERYONE)
+)
+_ALONE: Final = b"SELECT %b, pg_advisory_xact_lock(%d)" % (_PLANNED_ONCE, _EVERYONE)
+_TRY: Final = b"SELECT bool_and(pg_try_advisory_xact_lock(each)) FROM unnest($1::bigint[]) AS each"
+_LAST: Final = b"SELECT max(id) FROM message"
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,34 +77,32 @@ def hold_names(*, ipps: Collection[str], matricules: Collection[str], repeat_key
 
 @dataclass(slots=True)
 class Taken:
-    """What a transaction holds by now. ``last``: the cursor on which the greatest id of the journal arrives."""
+    """What a transaction holds by now. ``last``: the answer that brings the greatest id of the journal."""
 
     hold: Hold
-    last: Any
-    _last_message_id: str | None = None
+    pipeline: Pipeline
+    last: Answer
 
     @property
     def last_message_id(self) -> str:
         """The greatest id of the journal, ``""`` when it is empty: whoever held any of this before stands there."""
-        if self._last_message_id is None:
-            self._last_message_id = self.last.fetchone()[0] or ""
-        return self._last_message_id
+        ((last,),) = self.pipeline.wait_for(self.last).rows
+        return (last or b"").decode()
 
 
 def take(connection: Connection, hold: Hold) -> Taken:
-    """Have all that is to be held waited for, until the end of the transaction; to be called first in it."""
-    cursor = cursor_of(connection)
-    cursor.execute(_READ_COMMITTED)
-    cursor.execute(_TABLE)
-    cursor.execute(_ALONE if hold.alone else _WITH_OTHERS)
-    if hold.locks and not hold.alone:
-        cursor.execute(_LOCKS, [sorted(hold.locks)])
-    last = cursor_of(connection)
-    last.execute(_LAST)
-    return Taken(hold, last)
+    """Have all that is to be held waited for, until the end of the transaction; to be called first in a pipeline."""
+    pipeline = pipeline_of(connection)
+    assert pipeline is not None
+    pipeline.send(_TABLE)
+    if hold.alone:
+        pipeline.send(_ALONE)
+    else:
+        pipeline.send(_WITH_OTHERS, [write_locks(hold.locks)])
+    return Taken(hold, pipeline, pipeline.send(_LAST))
 
 
-def extend(connection: Connection, hold: Hold, loaded: Iterable[Identity], database: str) -> None:
+def extend(taken: Taken, loaded: Iterable[Identity], database: str) -> None:
     """Hold every other name of the identities loaded as well.
 
     Those who go by a name that was said have been safe since then: whoever changes one of them, or one merged with it,
@@ -109,15 +112,14 @@ def extend(connection: Connection, hold: Hold, loaded: Iterable[Identity], datab
     Raises:
         MoreToHold: another batch holds one of them.
     """
-    names = frozenset(lock for each in loaded for lock in _locks_of(each))
+    hold, names = taken.hold, frozenset(lock for each in loaded for lock in _locks_of(each))
     if hold.alone or names <= hold.locks:
         return
     wider = Hold(hold.locks | names)
     if wider.is_too_wide():
         raise MoreToHold(database, ALONE)
-    cursor = cursor_of(connection)
-    cursor.execute(_TRY, [sorted(names - hold.locks)])
-    if not cursor.fetchone()[0]:
+    answer = taken.pipeline.send(_TRY, [write_locks(names - hold.locks)])
+    if taken.pipeline.wait_for(answer).rows != [[TRUE]]:
         raise MoreToHold(database, wider)
 
 

@@ -5,25 +5,18 @@ times a second, and SQLAlchemy's own way from a statement to its rows takes long
 from collections import namedtuple
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache, partial
-from operator import itemgetter
-from typing import Any, Final
+from typing import Any
 
-from sqlalchemy import JSON, ClauseElement, Connection, Delete, Dialect, Insert, Select, Update
-from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
-from sqlalchemy.dialects.sqlite import dialect as sqlite_dialect
+from sqlalchemy import JSON, Connection, Delete, Dialect, Insert, Select, Update
 from sqlalchemy.exc import StatementError
-from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.types import TypeEngine
 
+from pam_receiver.store.binary import binary_select, binary_write
+from pam_receiver.store.compiled import DIALECTS, Compiled, pick
 from pam_receiver.store.json_text import to_json_text
+from pam_receiver.store.pipeline import Answer, Pipeline, pipeline_of
 from pam_receiver.store.rows import Values
 from pam_receiver.store.schema import UtcTime
-
-_make_postgres: Callable[..., Dialect] = PGDialect_psycopg  # it has no types
-DIALECTS: Final[Mapping[str, Dialect]] = {
-    "sqlite": sqlite_dialect(paramstyle="qmark"),
-    "postgresql": _make_postgres(paramstyle="format"),
-}
 
 _Process = Callable[[Any], Any]  # Any: what a type of SQLAlchemy makes of a value for a driver, or the other way round
 PlainRow = Any  # a named tuple whose fields are the columns of its statement
@@ -37,8 +30,8 @@ def cursor_of(connection: Connection) -> Any:  # Any: a DBAPI cursor has no type
 class PreparedSelect:
     """A SELECT for one kind of database. Its parameters are those of its ``bindparam``."""
 
-    def __init__(self, statement: Select[Any], dialect: Dialect) -> None:
-        compiled = _Compiled(statement, dialect)
+    def __init__(self, statement: Select[Any], kind: str) -> None:
+        compiled, dialect = Compiled(statement, kind), DIALECTS[kind]
         self._sql, self._names, self._defaults = compiled.sql, compiled.names, compiled.defaults
         columns = list(statement.selected_columns)
         row: Any = namedtuple("_row", [column.key for column in columns])  # type: ignore[misc]
@@ -69,10 +62,10 @@ class PreparedSelect:
 class PreparedWrite:
     """An INSERT, UPDATE or DELETE for one kind of database, run for any number of rows."""
 
-    def __init__(self, statement: Insert | Update | Delete, dialect: Dialect) -> None:
-        compiled = _Compiled(statement, dialect)
+    def __init__(self, statement: Insert | Update | Delete, kind: str) -> None:
+        compiled, dialect = Compiled(statement, kind), DIALECTS[kind]
         self._sql = compiled.sql
-        self._pick = _tuples(compiled.names)
+        self._pick = pick(compiled.names)
         writes = [(n, _writer(compiled.types[name], dialect)) for n, name in enumerate(compiled.names)]
         self._writes = [(n, write) for n, write in writes if write is not None]
 
@@ -103,6 +96,9 @@ def fetch(connection: Connection, statement: Select[Any], parameters: Mapping[st
 
 def fetch_all(connection: Connection, *asked: tuple[Select[Any], Mapping[str, object]]) -> list[list[PlainRow]]:
     """Return the rows of several statements, as :func:`fetch` does; in a pipeline they take one round trip."""
+    pipeline = pipeline_of(connection)
+    if pipeline is not None:
+        return _fetch_from(pipeline, asked)
     kind = connection.dialect.name
     sent = []
     for statement, parameters in asked:
@@ -112,35 +108,55 @@ def fetch_all(connection: Connection, *asked: tuple[Select[Any], Mapping[str, ob
     return [prepared.rows(cursor) for prepared, cursor in sent]
 
 
+def _fetch_from(pipeline: Pipeline, asked: Iterable[tuple[Select[Any], Mapping[str, object]]]) -> list[list[PlainRow]]:
+    sent = []
+    for statement, parameters in asked:
+        select = binary_select(statement)
+        sent.append((select, select.send(pipeline, parameters)))
+    return [select.rows(pipeline.wait_for(answer)) for select, answer in sent]
+
+
+class Written:
+    """What was written, once it is done."""
+
+    __slots__ = ("_answers", "_cursor")
+
+    def __init__(self, *, answers: Sequence[Answer] = (), cursor: Any = None) -> None:
+        self._answers, self._cursor = answers, cursor
+
+    @property
+    def count(self) -> int:
+        """How many rows; in a pipeline, after it has been settled."""
+        if self._cursor is not None:
+            rows: int = self._cursor.rowcount
+            return rows
+        return sum([answer.count for answer in self._answers])
+
+
+def write_all(connection: Connection, statement: Insert | Update | Delete, rows: Sequence[Values]) -> Written:
+    """Write ``rows``: the values of each, by the names of the columns and of the ``bindparam``.
+
+    Raises:
+        StatementError: a value that its column cannot hold.
+    """
+    pipeline = pipeline_of(connection)
+    if pipeline is not None:
+        return Written(answers=binary_write(statement).send(pipeline, rows))
+    cursor = cursor_of(connection)
+    prepared_write(statement, connection.dialect.name).run(cursor, rows)
+    return Written(cursor=cursor)
+
+
 @cache
 def prepared_select(statement: Select[Any], kind: str) -> PreparedSelect:
     """Return a statement compiled for ``kind`` (``sqlite``, ``postgresql``)."""
-    return PreparedSelect(statement, DIALECTS[kind])
+    return PreparedSelect(statement, kind)
 
 
 @cache
 def prepared_write(statement: Insert | Update | Delete, kind: str) -> PreparedWrite:
     """Return a statement compiled for ``kind`` (``sqlite``, ``postgresql``)."""
-    return PreparedWrite(statement, DIALECTS[kind])
-
-
-class _Compiled:
-    """The text of a statement; the names of its parameters in their order, their types, and values of its own."""
-
-    def __init__(self, statement: ClauseElement, dialect: Dialect) -> None:
-        compiled = statement.compile(dialect=dialect)
-        assert isinstance(compiled, SQLCompiler)
-        self.sql = str(compiled)
-        self.names: Sequence[str] = compiled.positiontup or ()
-        self.types = {name: parameter.type for name, parameter in compiled.binds.items()}
-        self.defaults = {name: value for name, value in compiled.params.items() if value is not None}
-
-
-def _tuples(names: Sequence[str]) -> Callable[[Values], Sequence[object]]:
-    if len(names) > 1:
-        return itemgetter(*names)
-    (name,) = names
-    return lambda values: (values[name],)
+    return PreparedWrite(statement, kind)
 
 
 def _writer(type_: TypeEngine[Any], dialect: Dialect) -> _Process | None:

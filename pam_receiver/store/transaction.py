@@ -32,7 +32,7 @@ from pam_receiver.store.checkpointer import Checkpointer
 from pam_receiver.store.engine import FileLock, Target, check_revision, is_at_head, open_engine, read_url, reading
 from pam_receiver.store.errors import StoreConflict, StoreError, translated
 from pam_receiver.store.locks import Hold, Taken, extend, take
-from pam_receiver.store.prepared import cursor_of, fetch, fetch_all, prepared_write
+from pam_receiver.store.prepared import Written, fetch, fetch_all, write_all
 from pam_receiver.store.reads import read_families, read_merges, reads_of
 from pam_receiver.store.rows import (
     AnyRow,
@@ -191,7 +191,7 @@ class Store:
             StoreUnavailable: there is none.
         """
         with translated(self.name):
-            connection = self._writer.begin(waits=waits, pipelined=pipelined)
+            connection = self._writer.begin(waits=waits, pipelined=pipelined, is_held=hold is not None)
         transaction = Transaction(connection, self.name, self.sealing, self._writer)
         if hold is not None and not self.is_file:
             with transaction.ending_on_error():
@@ -325,7 +325,7 @@ class Transaction:
         self._size = 0  # bytes of messages and answers
         self._known_said: frozenset[str] = connection.info.get(_SAID_KEY, frozenset())  # sentences that it has
         self._said: frozenset[str] = frozenset()  # and those of this transaction
-        self._updates: tuple[Any, int] | None = None  # the cursor of the update of identities, and how many there are
+        self._updates: tuple[Written, int] | None = None  # the update of identities, and how many there are
         self._in_force = connection.info.get(_IN_FORCE)  # the id of what is in force, once the database has it
         self._taken: Taken | None = None  # what is held, and what it had to wait for
 
@@ -406,7 +406,7 @@ class Transaction:
         rows, seen, receipts = fetch_all(self._connection, (self._reads.named, named), *asked)
         identities = read_families(self._connection, rows)
         if self._taken is not None:
-            extend(self._connection, self._taken.hold, identities, self._database)
+            extend(self._taken, identities, self._database)
         merges = read_merges(self._connection, [each.id for each in identities if each.merged_into is not None])
         return Known(identities, merges, [read_seen(*row) for row in seen]), _receipts(receipts)
 
@@ -532,25 +532,22 @@ class Transaction:
             values = identity_values(after)
             del values["id"]
             rows.append({**values, "old_id": before.id, "old_version": before.version})
-        if rows:
-            self._updates = (self._insert(_IDENTITY_UPDATE, rows), len(rows))
+        written = self._insert(_IDENTITY_UPDATE, rows)
+        if written is not None:
+            self._updates = (written, len(rows))
 
     def _check_updates(self) -> None:
         """Make sure that every identity was what its change starts from."""
         if self._updates is None:
             return
         self._writer.settle()
-        cursor, wanted = self._updates
+        written, wanted = self._updates
         self._updates = None
-        if cursor.rowcount != wanted:
+        if written.count != wanted:
             raise StoreConflict(self._database)
 
-    def _insert(self, statement: Insert | Update | Delete, rows: list[Values]) -> Any:  # Any: a DBAPI cursor, or None
-        if not rows:
-            return None
-        cursor = cursor_of(self._connection)
-        prepared_write(statement, self._kind).run(cursor, rows)
-        return cursor
+    def _insert(self, statement: Insert | Update | Delete, rows: list[Values]) -> Written | None:
+        return write_all(self._connection, statement, rows) if rows else None
 
 
 def _receipts(rows: Iterable[AnyRow]) -> dict[bytes, list[Receipt]]:

@@ -1,14 +1,18 @@
 """The connection by which a store writes: one, kept from one transaction to the next."""
 
-from contextlib import ExitStack, suppress
+from contextlib import suppress
 from typing import Any, Final
 
 from sqlalchemy import Connection, Engine
 
 from pam_receiver.store.checkpointer import Checkpointer
 from pam_receiver.store.engine import BEGUN, UNREPLICATED, Target, is_same_file
+from pam_receiver.store.pipeline import Pipeline, forget_prepared
 
 _Driver = Any  # the connection of the driver, and its module: neither has a type
+_BEGIN: Final = b"BEGIN ISOLATION LEVEL SERIALIZABLE"
+_BEGIN_HELD: Final = b"BEGIN ISOLATION LEVEL READ COMMITTED"
+_COMMIT: Final = b"COMMIT"
 _READ_ONLY: Final = "25006"  # read_only_sql_transaction: PostgreSQL, Appendix A
 
 
@@ -28,24 +32,29 @@ class Writer:
         self._connection: Connection | None = None
         self._is_at_work = False  # from the beginning of a transaction to its end
         self.checkpointer: Checkpointer | None = None
-        self._pipelined = ExitStack()
-        self._pipeline: Any = None  # of psycopg, which SQLite never loads
+        self._pipeline: Pipeline | None = None
 
-    def begin(self, *, waits: bool = True, pipelined: bool = False) -> Connection:
+    def begin(self, *, waits: bool = True, pipelined: bool = False, is_held: bool = False) -> Connection:
         """Begin a transaction. ``waits``: for a lock that another process holds on a file, as long as is set.
 
         ``pipelined``: a server is sent each statement without waiting for what became of the one before; errors then
-        come later, with the rows of a query or with the commit, and row counts after :meth:`settle`.
+        come later, with the rows of a query or with the commit, and row counts after :meth:`settle`. ``is_held``: what
+        it reads is kept from others by locks, and each statement sees what was committed before it began; without that,
+        writers are serializable: what one of several daemons decided on must still hold at its commit, also what it did
+        not find.
         """
         if self._connection is not None and self._target.is_sqlite and not is_same_file(self._connection, self._target):
             self._let_go()  # the pool knows what to do
         self._is_at_work = True
         try:
-            connection = self._connection = self._connection or self._connect()
+            connection = self._connection or self._connect()
             if self._target.is_sqlite:
                 self._begin_sqlite(connection, self._patience_ms if waits else 0)
-            elif pipelined:
-                self._pipeline = self._pipelined.enter_context(_driver_of(connection).pipeline())
+            elif pipelined or is_held:
+                self._pipeline = Pipeline.open(connection)
+                self._pipeline.send(_BEGIN_HELD if is_held else _BEGIN)
+            else:
+                _driver_of(connection).execute(_BEGIN)
         except BaseException as error:
             self.roll_back(error)
             raise
@@ -65,6 +74,11 @@ class Writer:
                 connection.commit()
             elif self._target.is_sqlite:
                 _driver_of(connection).execute("COMMIT").close()  # which fails when nothing was begun
+            elif self._pipeline is not None:
+                ended = self._pipeline.send(_COMMIT)
+                self.leave_pipeline()
+                if ended.tag != _COMMIT:  # what has failed is rolled back, and that is no error
+                    raise _module_of(connection).InternalError
             else:
                 _driver_of(connection).commit()
             self.leave_pipeline()
@@ -109,7 +123,11 @@ class Writer:
 
     def _connect(self) -> Connection:
         self._waits_ms = None
-        return self._engine.connect()
+        connection = self._connection = self._engine.connect()
+        if not self._target.is_sqlite:  # the driver's own BEGIN would wait for its answer, even in a pipeline
+            connection.execution_options(isolation_level="AUTOCOMMIT")
+            forget_prepared(connection)
+        return connection
 
     def _begin_sqlite(self, connection: Connection, waits_ms: int) -> None:
         driver = _driver_of(connection)
@@ -121,8 +139,9 @@ class Writer:
 
     def leave_pipeline(self) -> None:
         """Wait as :meth:`settle` does, and from now on for each statement: SQLAlchemy knows no pipelines."""
-        self._pipeline = None
-        self._pipelined.close()
+        pipeline, self._pipeline = self._pipeline, None
+        if pipeline is not None:
+            pipeline.close()
 
     def _let_go(self) -> None:
         connection, self._connection = self._connection, None
