@@ -307,7 +307,11 @@ class Receiver:
     def _write_batch(self, tx: Transaction, reads: Sequence[Read], names: "_Names") -> tuple[Outcome, ...]:
         """Decide and write in one transaction for the batch, which is not committed yet."""
         known, receipts = tx.load(
-            ipps=names.ipps, matricules=names.matricules, senders=names.senders, repeat_keys=names.repeat_keys
+            ipps=names.ipps,
+            matricules=names.matricules,
+            senders=names.senders,
+            namespaces=names.namespaces,
+            repeat_keys=names.repeat_keys,
         )
         if self._renumbers and reads:
             reads = self._in_turn(reads, tx.last_message_id)
@@ -441,6 +445,7 @@ class _Names:
     ipps: frozenset[str]
     matricules: frozenset[str]
     senders: frozenset[tuple[str, str]]
+    namespaces: frozenset[str]  # HD-1 of their authorities: what others a sender has named says nothing of these
     repeat_keys: frozenset[bytes]
 
 
@@ -448,15 +453,17 @@ def _names_of(reads: Sequence[Read]) -> _Names:
     ipps: set[str] = set()
     matricules: set[str] = set()
     senders: set[tuple[str, str]] = set()
+    namespaces: set[str] = set()
     for read in reads:
         event = read.understood.event
         if event is not None:
             identifiers, ins = named_by(event)
             ipps.update(each.identifier.value for each in identifiers)
+            namespaces.update(each.identifier.authority.namespace_id for each in identifiers)
             matricules.update(each.matricule for each in ins if each.matricule)
             senders.add(read.understood.sender)
     keys = frozenset(read.repeat_key for read in reads if read.repeat_key)
-    return _Names(frozenset(ipps), frozenset(matricules), frozenset(senders), keys)
+    return _Names(frozenset(ipps), frozenset(matricules), frozenset(senders), frozenset(namespaces), keys)
 
 
 def _write(tx: Transaction, settled: Sequence[_Settled], in_force: InForce | None, at: datetime) -> None:

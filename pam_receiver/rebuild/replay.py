@@ -220,7 +220,9 @@ def _is_older(dated: Interval, held_at: datetime | None) -> bool:
 def _read(store: Store, event: Event, sender: tuple[str, str]) -> Named:
     identifiers, ins = named_by(event)
     ipps = {each.identifier.value for each in identifiers}
-    return read_named(store, ipps=ipps, matricules={each.matricule for each in ins if each.matricule}, sender=sender)
+    matricules = {each.matricule for each in ins if each.matricule}
+    namespaces = {each.identifier.authority.namespace_id for each in identifiers}
+    return read_named(store, ipps=ipps, matricules=matricules, sender=sender, namespaces=namespaces)
 
 
 def _tell(refused: RefusedMessage, outcome: Outcome, *, new_id: str | None = None) -> Replayed:

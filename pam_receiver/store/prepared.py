@@ -94,26 +94,34 @@ def fetch(connection: Connection, statement: Select[Any], parameters: Mapping[st
     return rows
 
 
-def fetch_all(connection: Connection, *asked: tuple[Select[Any], Mapping[str, object]]) -> list[list[PlainRow]]:
-    """Return the rows of several statements, as :func:`fetch` does; in a pipeline they take one round trip."""
+def fetch_all(connection: Connection, *asked: tuple[Select[Any], Mapping[str, object] | None]) -> list[list[PlainRow]]:
+    """Return the rows of several statements, as :func:`fetch` does; in a pipeline they take one round trip.
+
+    One without parameters, ``None``, is not asked for and finds nothing.
+    """
     pipeline = pipeline_of(connection)
     if pipeline is not None:
         return _fetch_from(pipeline, asked)
-    kind = connection.dialect.name
-    sent = []
+    kind, found = connection.dialect.name, []
     for statement, parameters in asked:
-        prepared, cursor = prepared_select(statement, kind), cursor_of(connection)
-        prepared.send(cursor, parameters)
-        sent.append((prepared, cursor))
-    return [prepared.rows(cursor) for prepared, cursor in sent]
+        rows: list[PlainRow] = []
+        if parameters is not None:
+            prepared, cursor = prepared_select(statement, kind), cursor_of(connection)
+            prepared.send(cursor, parameters)
+            rows = prepared.rows(cursor)
+        found.append(rows)
+    return found
 
 
-def _fetch_from(pipeline: Pipeline, asked: Iterable[tuple[Select[Any], Mapping[str, object]]]) -> list[list[PlainRow]]:
-    sent = []
-    for statement, parameters in asked:
-        select = binary_select(statement)
-        sent.append((select, select.send(pipeline, parameters)))
-    return [select.rows(pipeline.wait_for(answer)) for select, answer in sent]
+def _fetch_from(
+    pipeline: Pipeline, asked: Iterable[tuple[Select[Any], Mapping[str, object] | None]]
+) -> list[list[PlainRow]]:
+    selects = [(binary_select(statement), parameters) for statement, parameters in asked]
+    sent = [
+        (select, select.send(pipeline, parameters) if parameters is not None else None)
+        for select, parameters in selects
+    ]
+    return [select.rows(pipeline.wait_for(answer)) if answer is not None else [] for select, answer in sent]
 
 
 class Written:

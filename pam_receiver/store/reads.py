@@ -60,7 +60,7 @@ class Reads:
     identifiers: AnySelect  # ids
     ended: AnySelect  # ids
     merges: AnySelect  # ids
-    seen: AnySelect  # senders → the five columns that rows.read_seen takes
+    seen: AnySelect  # senders, namespaces → the five columns that rows.read_seen takes
     receipts: AnySelect  # keys
     erased: AnySelect  # ids → those of these messages whose text was erased or pruned
     texts: AnySelect  # ids, first and last of them → the texts of messages
@@ -142,7 +142,10 @@ def _make_reads(*, is_sqlite: bool) -> Reads:
         identifiers=of_identifier.order_by(identifier.c.identity_id, identifier.c.position),
         ended=of_ended.order_by(ended_ins.c.identity_id, ended_ins.c.position),
         merges=of_merge.order_by(merge_link.c.at, merge_link.c.message_id),  # the last of each one counts
-        seen=seen.where(_among(sender_authority.c.sender_key, "senders", is_sqlite=is_sqlite)),
+        seen=seen.where(
+            _among(sender_authority.c.sender_key, "senders", is_sqlite=is_sqlite),
+            _among(sender_authority.c.namespace_id, "namespaces", is_sqlite=is_sqlite),
+        ),
         receipts=_receipts(is_sqlite=is_sqlite),
         erased=erased.where(_among(message.c.id, "ids", is_sqlite=is_sqlite)),
         texts=select(message_text).where(within, _among(message_text.c.message_id, "ids", is_sqlite=is_sqlite)),

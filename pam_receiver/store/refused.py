@@ -117,14 +117,25 @@ def find_taken(store: Store, refused: Sequence[RefusedMessage]) -> frozenset[str
 REPLAYS: Final[Select[Any]] = select(message.c.replay_of, message.c.ack_code)
 
 
-def read_named(store: Store, *, ipps: Collection[str], matricules: Collection[str], sender: tuple[str, str]) -> Named:
-    """Return what is held of those whom a message names by these identifiers, as the receiver would load it."""
+def read_named(
+    store: Store,
+    *,
+    ipps: Collection[str],
+    matricules: Collection[str],
+    sender: tuple[str, str],
+    namespaces: Collection[str],
+) -> Named:
+    """Return what is held of those whom a message names by these identifiers, as the receiver would load it.
+
+    ``namespaces``: HD-1 of their authorities.
+    """
     with store.read() as connection:
         reads = reads_of(connection)
         names = {"ipps": reads.pack(ipps), "matricules": reads.pack(matricules)}
         identities = read_identities(connection, reads.named, names)
         merges = read_merges(connection, [each.id for each in identities if each.merged_into is not None])
-        rows = connection.execute(reads.seen, {"senders": reads.pack([sender_key(sender)])}).all()
+        said = {"senders": reads.pack([sender_key(sender)]), "namespaces": reads.pack(namespaces)}
+        rows = connection.execute(reads.seen, said).all()
     return Named(tuple(identities), tuple(merges), tuple(read_seen(*row) for row in rows))
 
 

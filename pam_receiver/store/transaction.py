@@ -4,13 +4,12 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Final, TypeVar
+from typing import Final, TypeVar
 
 from sqlalchemy import (
     Connection,
     Delete,
     Insert,
-    Select,
     Table,
     Update,
     bindparam,
@@ -387,23 +386,27 @@ class Transaction:
         ipps: Collection[str] = (),
         matricules: Collection[str] = (),
         senders: Collection[tuple[str, str]] = (),
+        namespaces: Collection[str] = (),
         repeat_keys: Collection[bytes] = (),
     ) -> tuple[Known, dict[bytes, list[Receipt]]]:
         """Return all that a batch must know: the identities that it names, and the earlier receipts.
 
         An identity is named by an IPP (of any authority) or by its INS in force; with it come its survivors up the
-        chain of merges and the identities absorbed into any of these. ``repeat_keys``: see :class:`MessageRecord`;
-        the receipts of each come latest first, at most ``MAX_RECEIPTS`` of them.
+        chain of merges and the identities absorbed into any of these. ``namespaces``: HD-1 of authorities; what the
+        senders mean by these is told. ``repeat_keys``: see :class:`MessageRecord`; the receipts of each come latest
+        first, at most ``MAX_RECEIPTS`` of them.
 
         Raises:
             MoreToHold: this transaction holds some names, and another one goes by which it has found an identity.
         """
-        asked: list[tuple[Select[Any], Mapping[str, object]]] = [
-            (self._reads.seen, {"senders": self._reads.pack([sender_key(sender) for sender in senders])}),
-            (self._reads.receipts, {"keys": self._reads.pack([key.hex() for key in repeat_keys if key])}),
-        ]
-        named = {"ipps": self._reads.pack(ipps), "matricules": self._reads.pack(matricules)}
-        rows, seen, receipts = fetch_all(self._connection, (self._reads.named, named), *asked)
+        pack, keys = self._reads.pack, [key.hex() for key in repeat_keys if key]
+        said_by = {"senders": pack([sender_key(each) for each in senders]), "namespaces": pack(namespaces)}
+        rows, seen, receipts = fetch_all(
+            self._connection,
+            (self._reads.named, {"ipps": pack(ipps), "matricules": pack(matricules)} if ipps or matricules else None),
+            (self._reads.seen, said_by if senders and namespaces else None),
+            (self._reads.receipts, {"keys": pack(keys)} if keys else None),
+        )
         identities = read_families(self._connection, rows)
         if self._taken is not None:
             extend(self._taken, identities, self._database)

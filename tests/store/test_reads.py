@@ -27,7 +27,7 @@ LOOK_UPS = (
     "texts",
 )
 OF_A_BATCH = ("named", "seen", "receipts", "absorbed", "by_id", "identifiers", "ended", "merges", "erased")
-PARAMETERS = ("ipps", "matricules", "ids", "senders", "keys")
+PARAMETERS = ("ipps", "matricules", "ids", "senders", "namespaces", "keys")
 LISTINGS: dict[str, Select] = {
     "history": queries._HISTORY.where(identity_version.c.identity_id == "1"),
     "touched": queries._TOUCHED.where(identity_version.c.message_id == "1"),

@@ -111,10 +111,13 @@ class TestLoad:
             tx.write(seen=[seen, seen, SeenAuthority(("OTHER", ""), author.hospital)], at=author.now)
         local = AssigningAuthority("CHU-LYRE")
         with store.begin() as tx:
-            known, _ = tx.load(senders={author.sender})
+            known, _ = tx.load(senders={author.sender}, namespaces={local.namespace_id, "OTHER"})
         assert known.same_authorities(local, author.sender) == (author.hospital, local)
         assert known.same_authorities(local, ("OTHER", "")) == (local,)
         assert count(store, sender_authority) == 2
+        with store.begin() as tx:
+            known, _ = tx.load(senders={author.sender}, namespaces={"OTHER"})
+        assert known.see(seen)  # nobody asked for what it is called
 
     def test_an_authority_seen_again_is_no_conflict(self, store: Store, author) -> None:
         for _ in range(2):
@@ -294,6 +297,7 @@ class TestWrite:
                 ipps=[f"{n}" for n in range(64)],
                 matricules=[f"{n:015d}" for n in range(64)],
                 senders=[author.sender],
+                namespaces=[author.hospital.namespace_id],
                 repeat_keys=[record.repeat_key for record in records],
             )
             tx.write(messages=records, changes=changes, alerts=alerts, at=author.now)
