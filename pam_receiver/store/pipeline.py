@@ -88,6 +88,8 @@ class Pipeline:
             if self._unsynced:
                 self._libpq.send_flush_request()
             while answer.result is None:
+                if not self._expected:  # it has been told that this one failed
+                    raise self._module.InternalError
                 self._take()
         return answer
 
@@ -100,30 +102,33 @@ class Pipeline:
         self._expected.append(Answer(is_sync=True))
         error: BaseException | None = None
         while self._expected:
+            left = len(self._expected)
             try:
                 self._take()
             except self._module.Error as later:
                 error = error or later
-                if self._driver.broken:
+                if len(self._expected) == left:  # no answer comes any more
                     break
         if error is not None:
             raise error
 
     def close(self) -> None:
-        """Wait as :meth:`sync` does, and give the connection back to its driver, whatever has become of it."""
+        """Wait as :meth:`sync` does, and give the connection back to its driver: closed, when the server is lost."""
         self._info.pop(_PIPELINE, None)
         try:
-            if not self._driver.broken and not self._driver.closed:
-                self.sync()
+            self.sync()
         finally:
-            if not self._driver.broken and not self._driver.closed:
+            try:
                 self._libpq.exit_pipeline_mode()
+            except self._module.Error:  # there are answers that will never come
+                self._driver.close()
 
     def _take(self) -> None:
         """Take the next answer, in the order in which they were asked for."""
         result = self._next()
+        if result is None:  # the connection was lost, and what was expected of it is forgotten
+            raise self._module.OperationalError
         answer = self._expected.popleft()
-        answer.result = result
         if answer.is_sync:
             return
         self._next()  # the end of what belongs to one statement
@@ -134,6 +139,7 @@ class Pipeline:
             raise self._module.errors.PipelineAborted
         if status not in (states.TUPLES_OK, states.COMMAND_OK):
             raise self._module.InternalError
+        answer.result = result
 
     def _next(self) -> _Driver:
         libpq = self._libpq

@@ -1,5 +1,7 @@
 """Statements of a batch on PostgreSQL: what they cost, what goes in and comes out, and what is left after an error."""
 
+import os
+import socket
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
@@ -11,7 +13,7 @@ import pytest
 from sqlalchemy import select, text
 
 from pam_receiver.identity.model import MergeLink
-from pam_receiver.store import Hold, Store, StoreConflict, StoreError, StoreUnavailable
+from pam_receiver.store import Hold, Store, StoreConflict, StoreError, StoreUnavailable, Transaction
 from pam_receiver.store.pipeline import Pipeline, pipeline_of
 from pam_receiver.store.schema import identifier, identity, identity_version, message, message_text
 
@@ -225,3 +227,40 @@ class TestErrors:
             with pytest.raises(psycopg.errors.DivisionByZero):
                 pipeline.wait_for(late)
             pipeline.wait_for(late)
+
+
+class TestLost:
+    """The connection is lost in the middle of a batch: nothing is kept, and the next one has a new connection."""
+
+    @pytest.mark.parametrize("when", ["before", "begun", "loaded", "written"])
+    @pytest.mark.parametrize("how", [socket.SHUT_WR, socket.SHUT_RDWR, None])
+    def test_the_next_batch_is_kept(
+        self, store: Store, author: Any, how: int | None, when: str, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        def lose(at: str, tx: Transaction) -> None:
+            if at == when:
+                lose_connection(tx, how)
+
+        with store.begin(pipelined=True, hold=HOLD) as tx:
+            pass
+        lose("before", tx)
+        with pytest.raises(StoreUnavailable), store.begin(pipelined=True, hold=HOLD) as tx:  # noqa: PT012 - as above
+            lose("begun", tx)
+            tx.load(ipps=["none"])
+            lose("loaded", tx)
+            tx.write(messages=[author.message()], at=author.now)
+            lose("written", tx)
+        keep_new(store, author, 2)
+        assert len(rows_of(store, message)) == 2
+        assert [each.name for each in caplog.records if each.levelname == "ERROR"] == []
+
+
+def lose_connection(tx: Transaction, how: int | None) -> None:
+    """Close one direction of it, or both, here; ``None``: the server does."""
+    driver: Any = tx._connection.connection.driver_connection
+    if how is None:
+        with psycopg.connect(driver.info.dsn, autocommit=True) as other:
+            other.execute("SELECT pg_terminate_backend(%s, 5000)", [driver.info.backend_pid])
+    else:
+        with socket.socket(fileno=os.dup(driver.pgconn.socket)) as line:
+            line.shutdown(how)
