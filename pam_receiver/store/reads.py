@@ -175,29 +175,28 @@ def read_identities(connection: Connection, statement: AnySelect, parameters: Ma
 
 def read_families(connection: Connection, rows: Sequence[AnyRow]) -> list[Identity]:
     """Return the identities of ``rows`` and of all that are merged with them, as :func:`read_identities` does."""
-    rows = _read_families(connection, rows)
-    if not rows:
-        return []
-    reads = reads_of(connection)
-    ids = {"ids": reads.pack([row.id for row in rows])}
-    identifiers, ended = (group(found) for found in fetch_all(connection, (reads.identifiers, ids), (reads.ended, ids)))
-    return [read_identity(row, identifiers.get(row.id, ()), ended.get(row.id, ())) for row in rows]
-
-
-def _read_families(connection: Connection, rows: Sequence[AnyRow]) -> list[AnyRow]:
     # Level by level: a recursive statement would be one query, but PostgreSQL guesses its size wrong by some ten
     # million rows, and then reads the whole table.
     reads = reads_of(connection)
-    found = {row.id: row for row in rows}
-    new = found
+    found: dict[str, AnyRow] = {}
+    identifiers: dict[str, list[AnyRow]] = {}
+    ended: dict[str, list[AnyRow]] = {}
+    new = {row.id: row for row in rows}
     while new:
+        found |= new
+        ids = {"ids": reads.pack(new)}
         survivors = {row.merged_into for row in new.values() if row.merged_into is not None} - found.keys()
-        level = fetch(connection, reads.absorbed, {"ids": reads.pack(new)})
-        if survivors:
-            level += fetch(connection, reads.by_id, {"ids": reads.pack(survivors)})
-        new = {row.id: row for row in level if row.id not in found}
-        found = {**found, **new}
-    return list(found.values())
+        below, of_identifier, of_ended, above = fetch_all(
+            connection,
+            (reads.absorbed, ids),
+            (reads.identifiers, ids),
+            (reads.ended, ids),
+            (reads.by_id, {"ids": reads.pack(survivors)} if survivors else None),
+        )
+        identifiers |= group(of_identifier)
+        ended |= group(of_ended)
+        new = {row.id: row for row in (*below, *above) if row.id not in found}
+    return [read_identity(row, identifiers.get(row.id, ()), ended.get(row.id, ())) for row in found.values()]
 
 
 def read_merges(connection: Connection, absorbed: Collection[str]) -> list[MergeLink]:
