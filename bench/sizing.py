@@ -19,10 +19,10 @@ Takes the costs as JSON and prints a Markdown table for each database in it::
     }
 
 A point is what was measured on a store of so many identities: the bytes of the identities with their history and
-indexes, those of the journal (``message`` with its indexes), and the time of one message, in µs of the wall clock, by
-the number of connections. Between two points a cost follows the logarithm of the store's size, as the depth of an index
-does; beyond the last one it goes on so, and the line is marked. ``messages_per_identity``: those that are kept, over
-the life of an identity.
+indexes, those of the journal (``message``, ``message_text``, ``said_together`` and ``said`` with their indexes), and
+the time of one message, in µs of the wall clock, by the number of connections. Between two points a cost follows the
+logarithm of the store's size, as the depth of an index does; beyond the last one it goes on so, and the line is marked.
+``messages_per_identity``: those that are kept, over the life of an identity.
 """
 
 import argparse

@@ -12,7 +12,7 @@ from typing import Final, Literal
 from pam_receiver.adt import EVENTS, persons_of
 from pam_receiver.finding import ErrorCode, Finding, Lang, Location, Remembered, Rule, Severity, has_error
 from pam_receiver.hl7 import rules as wire
-from pam_receiver.hl7.ack import AckCode, Verdict, build_ack, write_time
+from pam_receiver.hl7.ack import Ack, AckCode, Verdict, build_ack, write_time
 from pam_receiver.hl7.header import read_header_loosely
 from pam_receiver.identity.decide import decide
 from pam_receiver.identity.known import Known
@@ -140,7 +140,7 @@ class _Settled:
     read: Read
     code: AckCode
     findings: tuple[Finding, ...]
-    ack: bytes
+    ack: Ack
     decision: Decision = NOTHING
     seen: tuple[SeenAuthority, ...] = ()
     repeat_of: str | None = None
@@ -530,7 +530,7 @@ def _rules(findings: tuple[Finding, ...]) -> tuple[tuple[str, str], ...]:
 def _outcome(one: _Settled) -> Outcome:
     event = one.read.understood.trigger_event
     return Outcome(
-        ack=one.ack,
+        ack=one.ack.raw,
         ack_code=one.code.value,
         event=event if event in EVENTS else "",
         control_id=safe_control_id(one.read.understood.control_id),

@@ -82,7 +82,7 @@ def spoken(row: Mapping[str, Any], names: Mapping[str, str]) -> str:
     cells: dict[str, object] = {}
     for column, value in row.items():
         match column, value:
-            case "ack", bytes():
+            case "ack_head", bytes():
                 cells[column] = re.sub(rb"^((?:[^|]*\|){6})[^|]*(\|\|[^|]*\|)[^|]*", rb"\1\2", value)
             case "peer" | "port", _:
                 cells[column] = str(value).startswith("127.0.0.1:") or isinstance(value, int)
@@ -149,7 +149,7 @@ class TestLoadBulk:
         once = "print([table.name for table in load_bulk.metadata.sorted_tables if load_bulk._is_kept_once(table)])"
         done = run("-c", f"import load_bulk; {once}")
         found = set(re.findall(r"'(\w+)'", done.stdout))
-        assert found == {"in_force", "kept_file", "said", "sender_authority", "token"}
+        assert found == {"in_force", "kept_file", "said", "said_together", "sender_authority", "token"}
 
 
 def check_ids_sort_by_time(url: str) -> None:

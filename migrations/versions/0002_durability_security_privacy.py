@@ -25,6 +25,7 @@ def upgrade() -> None:
     create_in_force()
     extend_message()
     move_texts()
+    keep_said_once()
     write_repeat_keys(new_repeat_key)
     op.add_column("identity", sa.Column("dated_at", TIME))
     op.add_column("identity", sa.Column("erased_at", TIME))
@@ -58,6 +59,13 @@ def create_in_force() -> None:
         sa.Column("en", sa.Text(), nullable=False),
         sa.Column("spec", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("digest", name="pk_said"),
+    )
+    op.create_table(
+        "said_together",
+        sa.Column("digest", sa.Text(), nullable=False),
+        sa.Column("findings", sa.JSON(), nullable=False),
+        sa.Column("errs", sa.LargeBinary(), nullable=False),
+        sa.PrimaryKeyConstraint("digest", name="pk_said_together"),
     )
 
 
@@ -93,6 +101,72 @@ def extend_message() -> None:
     op.create_index(
         "ix_message_replay_of", "message", ["replay_of"], sqlite_where=is_replay, postgresql_where=is_replay
     )
+
+
+def keep_said_once() -> None:
+    """Take findings and ERR segments out of the lines of the journal, each set of them once; see said.py."""
+    connection = op.get_bind()
+    is_sqlite = connection.dialect.name == "sqlite"
+    op.execute("ALTER TABLE message RENAME COLUMN ack TO ack_head")
+    if is_sqlite:
+        op.execute(
+            "ALTER TABLE message ADD COLUMN said_together TEXT "
+            "CONSTRAINT fk_message_said_together REFERENCES said_together (digest)"
+        )
+    else:
+        op.add_column("message", sa.Column("said_together", sa.Text()))
+    findings_in = ":findings" if is_sqlite else "CAST(:findings AS JSON)"
+    columns = sa.text(
+        "SELECT id, ack_head, CAST(findings AS TEXT) FROM message WHERE id > :after ORDER BY id LIMIT 2000"
+    )
+    keep = sa.text(
+        f"INSERT INTO said_together (digest, findings, errs) VALUES (:digest, {findings_in}, :errs) "  # noqa: S608
+        "ON CONFLICT DO NOTHING"
+    )
+    write = sa.text("UPDATE message SET ack_head = :head, said_together = :digest WHERE id = :id")
+    after = ""
+    while rows := connection.execute(columns, {"after": after}).all():
+        sets: dict[str, dict[str, object]] = {}
+        lines = []
+        for id_, ack, findings in rows:
+            head, errs = split_ack(bytes(ack))
+            if errs or findings != "[]":  # else nothing was said
+                digest = sha256(b"\0".join((findings.encode(), errs))).hexdigest()[:32]
+                sets[digest] = {"digest": digest, "findings": findings, "errs": errs}
+                lines.append({"id": id_, "head": head, "digest": digest})
+        if sets:
+            connection.execute(keep, list(sets.values()))
+            connection.execute(write, lines)
+        after = rows[-1][0]
+    if not is_sqlite:
+        op.create_foreign_key("fk_message_said_together", "message", "said_together", ["said_together"], ["digest"])
+    op.drop_column("message", "findings")
+
+
+def split_ack(ack: bytes) -> tuple[bytes, bytes]:
+    """Return an ACK up to its first ERR segment, and from there on."""
+    at = ack.find(b"\rERR|") + 1
+    return (ack[:at], ack[at:]) if at else (ack, b"")
+
+
+def say_again() -> None:
+    """Bring findings and whole ACKs back into the lines of the journal."""
+    connection = op.get_bind()
+    op.execute("ALTER TABLE message RENAME COLUMN ack_head TO ack")
+    op.add_column("message", sa.Column("findings", sa.JSON(), nullable=False, server_default="[]"))
+    op.execute(
+        "UPDATE message SET findings = (SELECT s.findings FROM said_together s WHERE s.digest = message.said_together) "
+        "WHERE said_together IS NOT NULL"
+    )
+    columns = sa.text(
+        "SELECT m.id, m.ack, s.errs FROM message m JOIN said_together s ON s.digest = m.said_together "
+        "WHERE m.id > :after ORDER BY m.id LIMIT 2000"
+    )
+    write = sa.text("UPDATE message SET ack = :ack WHERE id = :id")
+    after = ""
+    while rows := connection.execute(columns, {"after": after}).all():  # SQLite has no concatenation of bytes
+        connection.execute(write, [{"id": id_, "ack": bytes(head) + bytes(errs)} for id_, head, errs in rows])
+        after = rows[-1][0]
 
 
 def write_repeat_keys(make: Callable[[str, str, str], bytes]) -> None:
@@ -300,7 +374,7 @@ def create_checkpoint() -> None:
 
 
 def write_findings_out() -> None:
-    """Write each finding whole again, where it was said, and of each creation that it was one: see its snapshot."""
+    """Write each finding of a set whole again, and of each creation that it was one: see its snapshot."""
     names = ("segment", "sequence", "field", "repetition", "component", "subcomponent")
     if op.get_bind().dialect.name == "sqlite":
         place = ", ".join(f"'{name}', json_extract(f.value, '$[{n}]')" for n, name in enumerate(names, 3))
@@ -308,7 +382,7 @@ def write_findings_out() -> None:
         words = f"'rule', s.rule, 'code', s.code, 'severity', s.severity, 'at', json({at}), 'fr', s.fr, 'en', s.en"
         found = f"SELECT json_group_array(json_object({words}, 'spec', s.spec))"
         source = (  # CROSS JOIN keeps the order of the first one
-            "FROM json_each(message.findings) f CROSS JOIN said s WHERE s.digest = json_extract(f.value, '$[2]')"
+            "FROM json_each(said_together.findings) f CROSS JOIN said s WHERE s.digest = json_extract(f.value, '$[2]')"
         )
     else:
         place = ", ".join(f"'{name}', f.value -> {n}" for n, name in enumerate(names, 3))
@@ -316,10 +390,11 @@ def write_findings_out() -> None:
         words = f"'rule', s.rule, 'code', s.code, 'severity', s.severity, 'at', {at}, 'fr', s.fr, 'en', s.en"
         found = f"SELECT json_agg(json_build_object({words}, 'spec', s.spec) ORDER BY f.n)"
         source = (
-            "FROM json_array_elements(message.findings) WITH ORDINALITY f(value, n) "
+            "FROM json_array_elements(said_together.findings) WITH ORDINALITY f(value, n) "
             "JOIN said s ON s.digest = f.value ->> 2"
         )
-    op.execute(f"UPDATE message SET findings = ({found} {source}) WHERE CAST(findings AS TEXT) LIKE '[[%'")  # noqa: S608 - of names above
+    whole = f"({found} {source})"
+    op.execute(f"UPDATE said_together SET findings = {whole} WHERE CAST(findings AS TEXT) LIKE '[[%'")  # noqa: S608 - of names above
     created = """'[{"what": "created", "before": null, "after": true}]'"""
     op.execute(f"UPDATE identity_version SET changes = {created} WHERE CAST(changes AS TEXT) = 'null'")  # noqa: S608
 
@@ -346,14 +421,18 @@ def downgrade() -> None:
     op.create_index("ix_identifier_value", "identifier", ["value"])
     op.drop_index("ix_message_replay_of", "message")
     move_texts_back()
+    say_again()
     write_repeat_keys(old_repeat_key)
     with op.batch_alter_table("message") as batch:
         batch.alter_column("raw", existing_type=sa.LargeBinary(), existing_nullable=False, server_default=None)
+        batch.alter_column("findings", existing_type=sa.JSON(), existing_nullable=False, server_default=None)
         if op.get_bind().dialect.name != "sqlite":  # where the new table is made without them
+            batch.drop_constraint("fk_message_said_together", type_="foreignkey")
             batch.drop_constraint("fk_message_replay_of", type_="foreignkey")
             batch.drop_constraint("fk_message_in_force", type_="foreignkey")
-        for column in ("erased_at", "replay_of", "words", "action", "in_force", "port"):
+        for column in ("erased_at", "replay_of", "words", "action", "in_force", "port", "said_together"):
             batch.drop_column(column)
+    op.drop_table("said_together")
     op.drop_table("said")
     op.drop_table("kept_file")
     op.drop_table("in_force")

@@ -42,6 +42,22 @@ class Verdict:
     findings: tuple[Finding, ...] = ()
 
 
+@value(frozen=True, slots=True)
+class Ack:
+    """An acknowledgement in two parts, each segment ended by CR: ``head`` is MSH and MSA, ``errs`` all the ERR.
+
+    The head is of one message; what is said after it is said of many, and is written and kept once for all of them.
+    """
+
+    head: bytes
+    errs: bytes = b""
+
+    @property
+    def raw(self) -> bytes:
+        """The whole of it: what the sender gets."""
+        return self.head + self.errs
+
+
 def build_ack(
     header: Header | None,
     verdict: Verdict,
@@ -51,7 +67,7 @@ def build_ack(
     lang: Lang,
     which: Literal["all", "errors"] = "all",
     max_errors: int = 50,
-) -> bytes:
+) -> Ack:
     r"""Write the acknowledgement of a message: ER7 with ``|^~\&``, each segment ended by CR, not framed.
 
     ``header`` is what could be read of the message (``None``: nothing, the barest ACK); ``control_id`` our own MSH-10;
@@ -64,15 +80,19 @@ def build_ack(
     """
     header = header or Header()
     msh = _plain_msh(header, control_id, made_at) or _msh(header, control_id, made_at)
-    text = f"{msh}\rMSA|{verdict.code.value}|{_echo(header.control_id, header)}\r"
-    if verdict.findings:
-        declared = find_codec(_first(header.charset, header))
-        sentences = "ascii" if declared in (None, "ascii") else header.encoding
-        text += _errs(verdict.findings, which, max_errors, lang, sentences)
+    head = _encode(f"{msh}\rMSA|{verdict.code.value}|{_echo(header.control_id, header)}\r", header.encoding)
+    if not verdict.findings:
+        return Ack(head)
+    declared = find_codec(_first(header.charset, header))
+    sentences = "ascii" if declared in (None, "ascii") else header.encoding
+    return Ack(head, _errs(verdict.findings, which, max_errors, lang, sentences, header.encoding))
+
+
+def _encode(text: str, encoding: str) -> bytes:
     try:
-        return text.encode(header.encoding)
+        return text.encode(encoding)
     except UnicodeEncodeError:
-        return fold(text, header.encoding).encode(header.encoding)
+        return fold(text, encoding).encode(encoding)
 
 
 def _plain_msh(header: Header, control_id: str, made_at: str) -> str | None:
@@ -177,16 +197,23 @@ def _chosen(findings: Iterable[Finding], which: Literal["all", "errors"], most: 
     return [*chosen[:most], rules.FINDINGS_NOT_SHOWN.at(count=len(rest), errors=sum(f.is_error for f in rest))]
 
 
-_WRITTEN: Final = Remembered[str]()
+_WRITTEN: Final = Remembered[bytes]()
 
 
-def _errs(findings: tuple[Finding, ...], which: Literal["all", "errors"], most: int, lang: Lang, encoding: str) -> str:
-    """Write a segment for each finding to show, ended by CR."""
-    text = _WRITTEN.find(findings, which, most, lang, encoding)
-    if text is None:
-        segments = [f"{_err(each, lang, encoding)}\r" for each in _chosen(findings, which, most)]
-        text = _WRITTEN.keep("".join(segments), findings, which, most, lang, encoding)
-    return text
+def _errs(
+    findings: tuple[Finding, ...],
+    which: Literal["all", "errors"],
+    most: int,
+    lang: Lang,
+    sentences: str,
+    encoding: str,
+) -> bytes:
+    """Write a segment for each finding to show, ended by CR; their ``sentences`` hold no more than that codec has."""
+    written = _WRITTEN.find(findings, which, most, lang, sentences, encoding)
+    if written is None:
+        text = "".join([f"{_err(each, lang, sentences)}\r" for each in _chosen(findings, which, most)])
+        written = _WRITTEN.keep(_encode(text, encoding), findings, which, most, lang, sentences, encoding)
+    return written
 
 
 @lru_cache(maxsize=1024)  # a feed breaks the same few rules at the same places; no finding holds patient data

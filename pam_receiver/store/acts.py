@@ -9,11 +9,12 @@ from typing import Any, Final
 
 from sqlalchemy import Select, null, select
 
+from pam_receiver.hl7.ack import Ack
 from pam_receiver.identity.known import Known
 from pam_receiver.identity.model import Decision, MergeLink
 from pam_receiver.store.reads import read_identities, read_merges, reads_of
 from pam_receiver.store.rows import AnyRow, Json, read_merge
-from pam_receiver.store.said import rules_of
+from pam_receiver.store.said import FINDINGS, rules_of
 from pam_receiver.store.schema import REFUSED, identity_version, merge_link, message
 from pam_receiver.store.texts import Prunings, read_prunings, read_texts
 from pam_receiver.store.transaction import InForce, MessageRecord, Store, Transaction
@@ -85,7 +86,7 @@ def _line(name: str, raw: bytes, *, act_id: str, by: str, at: datetime) -> Messa
         control_id="",
         event=name,
         ack_code="AA",
-        ack=b"",
+        ack=Ack(b""),
         encoding="utf-8",
         action=name,
     )
@@ -139,7 +140,7 @@ _COLUMNS: Final = (
     message.c.control_id,
     message.c.event,
     message.c.ack_code,
-    message.c.findings,
+    FINDINGS,
     message.c.erased_at,
 )
 _TOUCHING: Final[Select[Any]] = (

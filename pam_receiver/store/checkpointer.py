@@ -12,7 +12,7 @@ log = logging.getLogger(__name__)
 
 _AFTER_BYTES: Final = 32 << 20  # of the log, by a guess: its length is not to be had without looking into it
 _COMMIT_BYTES: Final = 64 << 10  # that any commit writes, of the pages that it shares with others
-_MESSAGE_FACTOR: Final = 2.5  # what a message writes, beside its own bytes and those of its answer
+_MESSAGE_FACTOR: Final = 4.5  # what a message writes, beside its own bytes and those of its ACK up to MSA
 _SMALL_FRAMES: Final = 500  # what may be left for the writer: a few milliseconds
 _MOST_ROUNDS: Final = 6
 _STOP_WITHIN_S: Final = 2.0  # a disk that hangs must not hold up the end of the process
@@ -36,7 +36,7 @@ class Checkpointer:
         self._thread.start()
 
     def count(self, size: int) -> bool:
-        """Take note of ``size`` bytes of messages and answers committed; return whether the rest is the writer's."""
+        """Take note of ``size`` bytes of messages and heads of ACKs; return whether the rest is for the writer."""
         self._written += _COMMIT_BYTES + int(_MESSAGE_FACTOR * size)
         if self._written >= _AFTER_BYTES:
             self._written = 0

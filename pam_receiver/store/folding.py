@@ -168,7 +168,7 @@ def _put(connection: Connection, held: Held) -> None:
 
 def _stand_in(link: MergeLink) -> Values:
     empty = dict.fromkeys(("peer", "sending_application", "sending_facility", "event", "encoding"), "")
-    blank = {"digest": b"", "ack_code": "AA", "ack": b"", "findings": []}
+    blank = {"digest": b"", "ack_code": "AA", "ack_head": b""}
     return {**empty, **blank, "id": link.message_id, "received_at": link.at, "control_id": link.control_id}
 
 

@@ -15,7 +15,7 @@ from pam_receiver.identity.model import Difference, Identity
 from pam_receiver.identity.status import IdentityStatus
 from pam_receiver.store.reads import read_identities, reads_of
 from pam_receiver.store.rows import AnyRow, identity_from_json, read_changes
-from pam_receiver.store.said import read_findings, rules_of
+from pam_receiver.store.said import FINDINGS, ack_columns, read_ack, read_findings, rules_of
 from pam_receiver.store.schema import HEAD, REFUSED, alert, identity, identity_version, message, tombstone
 from pam_receiver.store.texts import Prunings, read_prunings, read_texts
 from pam_receiver.store.transaction import Store
@@ -294,7 +294,7 @@ _LINE: Final = (
     message.c.event,
     message.c.ack_code,
     message.c.repeat_of,
-    message.c.findings,
+    FINDINGS,
 )
 
 
@@ -344,7 +344,7 @@ _FORWARD: Final[Select[Any]] = select(
     message.c.received_at,
     message.c.peer,
     message.c.ack_code,
-    message.c.findings,
+    FINDINGS,
     message.c.port,
     message.c.erased_at,
     message.c.action,
@@ -390,7 +390,7 @@ def find_messages(store: Store, start: str, *, limit: int = 2) -> tuple[FullMess
 
 
 _STARTING: Final[Select[Any]] = select(
-    *_LINE, message.c.ack, message.c.encoding, message.c.erased_at, message.c.action, message.c.words
+    *_LINE, *ack_columns(message), message.c.encoding, message.c.erased_at, message.c.action, message.c.words
 ).order_by(message.c.id)
 _TOUCHED: Final = select(identity_version.c.identity_id, identity_version.c.number).order_by(
     identity_version.c.identity_id, identity_version.c.number
@@ -407,7 +407,7 @@ def _read_message(connection: Connection, row: AnyRow, text: bytes | None, pruni
     identities = tuple(TouchedIdentity(each.identity_id, each.number) for each in touched)
     (findings,) = read_findings(connection, [row.findings])
     line, raw = _read_line(row, findings), text or row.words or b""
-    return FullMessageView(line, raw, row.ack, row.encoding, identities, _erased_at(row, text, prunings))
+    return FullMessageView(line, raw, read_ack(row).raw, row.encoding, identities, _erased_at(row, text, prunings))
 
 
 def _read_line(row: AnyRow, findings: tuple[Finding, ...]) -> MessageView:

@@ -32,6 +32,7 @@ from pam_receiver.identity.identifiers import PI
 from pam_receiver.identity.model import Identity, MergeLink
 from pam_receiver.store.prepared import fetch, fetch_all
 from pam_receiver.store.rows import AnyRow, group, read_identity, read_merge
+from pam_receiver.store.said import ack_columns
 from pam_receiver.store.schema import (
     ended_ins,
     identifier,
@@ -91,14 +92,16 @@ def _receipts(*, is_sqlite: bool) -> AnySelect:
     The two conditions are those of the partial index, letter for letter.
     """
     inner = message.alias("inner_message")
-    accepted = select(inner.c.id, inner.c.repeat_key, inner.c.control_id, inner.c.digest, inner.c.ack).where(
+    accepted = select(inner.c.id, inner.c.repeat_key, inner.c.control_id, inner.c.digest, *ack_columns(inner)).where(
         inner.c.ack_code == literal_column("'AA'"), inner.c.repeat_of.is_(None)
     )
     if is_sqlite:  # no LATERAL there; an outer join keeps the keys outside, and gives a null row for one never used
         keys = func.json_each(bindparam("keys", type_=Text)).table_valued("value")
         latest = accepted.with_only_columns(inner.c.id).where(inner.c.repeat_key == keys.c.value)
         latest = latest.order_by(inner.c.id.desc()).limit(literal_column(str(MAX_RECEIPTS))).correlate(keys)
-        found = select(message.c.id, message.c.repeat_key, message.c.control_id, message.c.digest, message.c.ack)
+        found = select(
+            message.c.id, message.c.repeat_key, message.c.control_id, message.c.digest, *ack_columns(message)
+        )
         return found.select_from(keys.outerjoin(message, message.c.id.in_(latest))).order_by(message.c.id.desc())
     keys = func.unnest(bindparam("keys", type_=ARRAY(Text))).table_valued("value").render_derived()
     # A list of one, and an order that begins with it: only the partial index has that order. Without statistics yet,

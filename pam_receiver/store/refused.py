@@ -13,7 +13,7 @@ from pam_receiver.store.checkpoints import Held
 from pam_receiver.store.folding import begin_with
 from pam_receiver.store.reads import read_identities, read_merges, reads_of
 from pam_receiver.store.rows import AnyRow, read_seen, sender_key
-from pam_receiver.store.said import rules_of
+from pam_receiver.store.said import FINDINGS, rules_of
 from pam_receiver.store.schema import REFUSED, identity, identity_version, message
 from pam_receiver.store.texts import read_texts
 from pam_receiver.store.transaction import Store, Transaction
@@ -78,7 +78,7 @@ _REFUSED: Final[Select[Any]] = (
         message.c.peer,
         message.c.port,
         message.c.ack_code,
-        message.c.findings,
+        FINDINGS,
         message.c.repeat_key,
         message.c.digest,
     )

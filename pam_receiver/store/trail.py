@@ -16,6 +16,7 @@ from pam_receiver.identity.model import Difference
 from pam_receiver.store.audit import ActorKind, AuditEvent, Outcome, hash_of
 from pam_receiver.store.errors import StoreConflict
 from pam_receiver.store.rows import AnyRow, identity_from_json, read_changes
+from pam_receiver.store.said import ack_columns, read_ack
 from pam_receiver.store.schema import audit_event, identifier, identity_version, message
 from pam_receiver.store.transaction import Store
 
@@ -304,7 +305,7 @@ _IMPORT: Final[Select[Any]] = (
         message.c.sending_application,
         message.c.sending_facility,
         message.c.peer,
-        message.c.ack,
+        *ack_columns(message),
     )
     .join(message, message.c.id == identity_version.c.message_id)
     .where(message.c.action.is_(None))
@@ -338,7 +339,7 @@ def _read_import(row: AnyRow) -> Import:
         peer=row.peer,
         changes=read_changes(row.changes, row.snapshot),
         ipp=_first_ipp(held),
-        ack=row.ack,
+        ack=read_ack(row).raw,
     )
 
 

@@ -23,6 +23,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects import postgresql, sqlite
 
 from pam_receiver.finding import Finding
+from pam_receiver.hl7.ack import Ack
 from pam_receiver.identity.known import Known
 from pam_receiver.identity.model import Alert, Change, Identity, MergeLink, SeenAuthority
 from pam_receiver.store import tokens
@@ -47,7 +48,7 @@ from pam_receiver.store.rows import (
     storable,
     version_values,
 )
-from pam_receiver.store.said import keep_findings
+from pam_receiver.store.said import NewlySaid, read_ack
 from pam_receiver.store.schema import (
     alert,
     ended_ins,
@@ -59,6 +60,7 @@ from pam_receiver.store.schema import (
     message,
     message_text,
     said,
+    said_together,
     sender_authority,
 )
 from pam_receiver.store.schema import in_force as table_in_force
@@ -74,7 +76,7 @@ class Receipt:
     message_id: str
     control_id: str
     digest: bytes
-    ack: bytes
+    ack: Ack
 
 
 @value(frozen=True, slots=True)
@@ -96,7 +98,7 @@ class MessageRecord:
     control_id: str
     event: str
     ack_code: str
-    ack: bytes
+    ack: Ack
     findings: tuple[Finding, ...] = ()
     repeat_key: bytes = b""
     repeat_of: str | None = None
@@ -253,9 +255,7 @@ class Store:
             self._lock = None
 
 
-_IN_FORCE: Final = "pam_receiver_in_force"  # the keys by which a connection remembers what the database has
-_SAID_KEY: Final = "pam_receiver_said"
-_MOST_SAID: Final = 10_000  # sentences remembered: many more would be those of a sender that makes them up
+_IN_FORCE: Final = "pam_receiver_in_force"  # the key by which a connection remembers what the database has
 
 
 def _once(table: Table) -> Mapping[str, Insert]:
@@ -270,6 +270,7 @@ _KEPT_FILE: Final = _once(kept_file)
 _KEPT_IN_FORCE: Final = _once(table_in_force)
 _LAST_ID: Final = select(func.max(message.c.id).label("last"))
 _SAID: Final = _once(said)
+_SAID_TOGETHER: Final = _once(said_together)
 _MESSAGE: Final = insert(message)
 _TEXT: Final = insert(message_text)
 _IDENTITY: Final = insert(identity).values(
@@ -321,9 +322,8 @@ class Transaction:
         self._writer = writer
         self._reads = reads_of(connection)
         self._kind = connection.dialect.name
-        self._size = 0  # bytes of messages and answers
-        self._known_said: frozenset[str] = connection.info.get(_SAID_KEY, frozenset())  # sentences that it has
-        self._said: frozenset[str] = frozenset()  # and those of this transaction
+        self._size = 0  # bytes of messages, and of what each is answered alone
+        self._said = NewlySaid(connection.info)
         self._updates: tuple[Written, int] | None = None  # the update of identities, and how many there are
         self._in_force = connection.info.get(_IN_FORCE)  # the id of what is in force, once the database has it
         self._taken: Taken | None = None  # what is held, and what it had to wait for
@@ -365,9 +365,8 @@ class Transaction:
         """
         with translated(self._database):
             self._writer.commit(self._size)
-        kept = self._connection.info  # of this connection, for as long as it lasts
-        kept[_IN_FORCE] = self._in_force
-        kept[_SAID_KEY] = self._known_said | self._said if len(self._known_said) < _MOST_SAID else self._said
+        self._connection.info[_IN_FORCE] = self._in_force  # of this connection, for as long as it lasts
+        self._said.remember()
 
     @property
     def connection(self) -> Connection:
@@ -441,7 +440,6 @@ class Transaction:
             self._keep_in_force(in_force, at)
         in_force_id = in_force.id if in_force is not None else None
         gone = self._erased([record.repeat_of for record in messages if record.repeat_of is not None])
-        sentences: dict[str, Values] = {}
         rows = []
         texts: list[Values] = []
         for record in messages:
@@ -454,13 +452,13 @@ class Transaction:
                     texts.append({"message_id": record.id, "raw": sealed.content, "key_id": sealed.key_id})
             values["erased_at"] = at if is_erased else None
             values["in_force"] = in_force_id
-            values["findings"] = keep_findings(record.findings, sentences)
+            values["said_together"] = self._said.add(record.findings, record.ack.errs)
             rows.append(values)
-        self._insert(_SAID[self._kind], [sentences[each] for each in sorted(sentences.keys() - self._known_said)])
-        self._said = self._said.union(sentences)
+        self._insert(_SAID[self._kind], self._said.sentences())
+        self._insert(_SAID_TOGETHER[self._kind], self._said.sets())
         self._insert(_MESSAGE, rows)
         self._insert(_TEXT, texts)
-        self._size = sum([len(record.raw) + len(record.ack) for record in messages])
+        self._size = sum([len(record.raw) + len(record.ack.head) for record in messages])
         self._write_identities(changes)
         self._insert(_VERSION, [version_values(message_id, change, at) for message_id, change in changes])
         self._insert(_MERGE, [merge_values(link) for link in merges])
@@ -558,7 +556,7 @@ def _receipts(rows: Iterable[AnyRow]) -> dict[bytes, list[Receipt]]:
     found: dict[bytes, list[Receipt]] = {}
     for row in rows:
         if row.id is not None:
-            receipt = Receipt(row.id, row.control_id, row.digest, row.ack)
+            receipt = Receipt(row.id, row.control_id, row.digest, read_ack(row))
             found.setdefault(bytes.fromhex(row.repeat_key), []).append(receipt)
     return found
 
@@ -588,7 +586,7 @@ def _message_values(record: MessageRecord) -> Values:
         "repeat_key": record.repeat_key.hex() or None,
         "repeat_of": record.repeat_of,
         "ack_code": record.ack_code,
-        "ack": record.ack,
+        "ack_head": record.ack.head,
         "port": record.port,
         "replay_of": record.replay_of,
         "action": record.action,

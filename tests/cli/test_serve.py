@@ -297,14 +297,16 @@ class House:
 
     def findings(self) -> list[list[str]]:
         """The rules of each message, in the order they came."""
-        return [[rule for rule, _ in rules_of(json.loads(row))] for row in self._column("findings")]
+        return [[rule for rule, _ in rules_of(json.loads(row or "[]"))] for row in self._column("findings")]
 
     def raws(self) -> list[bytes]:
         """The text of each message, empty where none is kept."""
         return [bytes(row or b"") for row in self._column("raw")]
 
     def _column(self, name: str) -> list[Any]:
-        joined = "message LEFT JOIN message_text ON message_id = id"
+        joined = (
+            "message LEFT JOIN message_text ON message_id = id LEFT JOIN said_together t ON t.digest = said_together"
+        )
         with closing(sqlite3.connect(self.database)) as connection:
             return [row[0] for row in connection.execute(f"SELECT {name} FROM {joined} ORDER BY id")]
 

@@ -17,6 +17,7 @@ from pam_receiver.hl7.ack import decode_ack
 from pam_receiver.receive import Incoming
 from pam_receiver.store import Store, queries
 from pam_receiver.store.rows import identity_from_json
+from pam_receiver.store.said import ack_columns, read_ack
 from pam_receiver.store.schema import alert, identity_version, merge_link, message
 
 
@@ -58,8 +59,9 @@ def reading(url: str) -> Iterator[Store]:
 
 
 def read_journal(connection: Connection) -> list[Journalled]:
-    columns = (message.c.id, message.c.control_id, message.c.ack_code, message.c.ack, message.c.repeat_of)
-    return [Journalled(*row) for row in connection.execute(select(*columns).order_by(message.c.id))]
+    columns = (message.c.id, message.c.control_id, message.c.ack_code, message.c.repeat_of, *ack_columns())
+    rows = connection.execute(select(*columns).order_by(message.c.id))
+    return [Journalled(row.id, row.control_id, row.ack_code, read_ack(row).raw, row.repeat_of) for row in rows]
 
 
 def read_effects(connection: Connection, journal: Sequence[Journalled]) -> Effects:

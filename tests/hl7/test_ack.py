@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from pam_receiver.finding import ErrorCode, Finding, Location, Rule, Severity
 from pam_receiver.hl7 import rules
 from pam_receiver.hl7.ack import AckCode, AckError, DecodedAck, Verdict, build_ack, decode_ack, write_time
+from pam_receiver.hl7.charset import fold
 from pam_receiver.hl7.er7 import Message, Unreadable, parse_message
 from pam_receiver.hl7.header import Header, read_header, read_header_loosely
 from pam_receiver.hl7.separators import STANDARD, Separators
@@ -52,7 +53,7 @@ def ack(
         lang="fr" if lang == "fr" else "en",
         which="all" if which == "all" else "errors",
         max_errors=most,
-    )  # fmt: skip
+    ).raw  # fmt: skip
 
 
 def values(message: Message, name: str, number: int) -> list[str | None]:
@@ -242,7 +243,7 @@ class TestHostileHeader:
     )
     def test_answer_cannot_be_broken(self, fields: dict[str, str], separators: Separators, encoding: str) -> None:
         about = Header(**fields, separators=separators, encoding=encoding)
-        raw = build_ack(about, Verdict(AckCode.AR), control_id="X", made_at=write_time(AT), lang="fr")
+        raw = build_ack(about, Verdict(AckCode.AR), control_id="X", made_at=write_time(AT), lang="fr").raw
         assert not set(raw) & (set(range(0x20)) - {0x0D})
         message = parse_message(raw)
         assert [segment.name for segment in message.segments] == ["MSH", "MSA"]
@@ -261,7 +262,7 @@ class TestHostileHeader:
         about = Header(**{**fields, "charset": charset}, encoding="utf-8")
         in_full = replace(about, separators=Separators())  # equal to the usual ones, and not known for them
         short, full = [
-            build_ack(each, Verdict(AckCode.AA), control_id="X1", made_at=write_time(at), lang="fr")
+            build_ack(each, Verdict(AckCode.AA), control_id="X1", made_at=write_time(at), lang="fr").raw
             for each in (about, in_full)
         ]
         assert short == full
@@ -272,8 +273,41 @@ class TestHostileHeader:
     def test_any_bytes_get_a_readable_answer(self, raw: bytes) -> None:
         about = read_header_loosely(b"MSH|^~\\&" + raw)
         made_at = write_time(datetime.now(UTC))
-        message = parse_message(build_ack(about, Verdict(AckCode.AR), control_id="X", made_at=made_at, lang="en"))
+        made = build_ack(about, Verdict(AckCode.AR), control_id="X", made_at=made_at, lang="en")
+        message = parse_message(made.raw)
         assert len(message.named("MSA")) == 1
+
+
+class TestParts:
+    """HL7 v2.5 §2.9.2: MSH and MSA, then the ERR; in two parts, that together are what they were in one."""
+
+    @pytest.mark.parametrize("encoding", ["ascii", "iso8859-1", "iso8859-15", "utf-8"])
+    @pytest.mark.parametrize("application", ["GAM", "GÂM œ", "GAM \U0001f600", "GAM \udc80"])
+    def test_the_parts_are_encoded_as_the_whole_was(self, encoding: str, application: str) -> None:
+        about = replace(header(), sending_application=application, encoding=encoding)
+        verdict = Verdict(AckCode.AE, (MISSING.at(BIRTH_PLACE),))
+        made = build_ack(about, verdict, control_id="ACK1", made_at=write_time(AT), lang="fr")
+        head = f"MSH|^~\\&|PAM|DMN|{application}|CHU-LYRE|20250102101112+0100||ACK^A28^ACK|ACK1|D|2.5^FRA^2.11|||||FRA|"
+        whole = f"{head}8859/15\rMSA|AE|MSG1\r{made.errs.decode(encoding)}"
+        assert made.raw == made.head + made.errs == fold(whole, encoding).encode(encoding)
+        assert (
+            made.head == build_ack(about, Verdict(AckCode.AE), control_id="ACK1", made_at=write_time(AT), lang="fr").raw
+        )
+        assert made.errs.startswith(b"ERR|")
+
+    def test_of_the_same_findings_the_errs_are_written_once(self) -> None:
+        verdict = Verdict(AckCode.AE, (MISSING.at(BIRTH_PLACE),))
+        one, two = [
+            build_ack(header(), verdict, control_id=each, made_at=write_time(AT), lang="fr")
+            for each in ("ACK1", "ACK2")
+        ]
+        assert one.head != two.head
+        assert one.errs is two.errs
+
+    def test_of_no_findings_there_is_a_head_alone(self) -> None:
+        assert (
+            build_ack(header(), Verdict(AckCode.AA), control_id="ACK1", made_at=write_time(AT), lang="fr").errs == b""
+        )
 
 
 class TestDecodeAck:

@@ -12,6 +12,7 @@ import pytest
 from golden import BEGINS_AT, PEER
 from people import ANNE, CLINIC, HOSPITAL, NEW_NIR, NIR, ipp
 
+from pam_receiver.hl7.ack import Ack
 from pam_receiver.identity.draft import find_differences
 from pam_receiver.identity.identifiers import PatientIdentifier
 from pam_receiver.identity.model import Change, Identity
@@ -46,7 +47,9 @@ def keep(store: Store, *identities: Identity, first: int = 1) -> None:
 
 def _message(made: str) -> MessageRecord:
     raw = made.encode()
-    return MessageRecord(made, BEGINS_AT, PEER, raw, sha256(raw).digest(), "GAM", "CHU-LYRE", made, "A28", "AA", raw)
+    return MessageRecord(
+        made, BEGINS_AT, PEER, raw, sha256(raw).digest(), "GAM", "CHU-LYRE", made, "A28", "AA", Ack(raw)
+    )
 
 
 Compare = Callable[[list[Identity], list[Identity]], IdentityChanges]

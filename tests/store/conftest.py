@@ -11,6 +11,7 @@ import pytest
 from hypothesis import strategies as st
 
 from pam_receiver.finding import ErrorCode, Finding, Location, Rule, Severity
+from pam_receiver.hl7.ack import Ack
 from pam_receiver.identity.identifiers import INS_OIDS, AssigningAuthority, Ins, PatientIdentifier
 from pam_receiver.identity.model import Alert, Change, Difference, Identity, MergeLink
 from pam_receiver.identity.status import IdentityStatus
@@ -51,7 +52,7 @@ class Author:
             "control_id": made[-6:],
             "event": "A28",
             "ack_code": "AA",
-            "ack": b"MSH|^~\\&|\rMSA|AA|1\r",
+            "ack": Ack(b"MSH|^~\\&|\rMSA|AA|1\r"),
             "findings": (self.finding(),),
             "repeat_key": sha256(made.encode()).digest(),
             "encoding": "utf-8",

@@ -240,10 +240,11 @@ class TestAway:
         code = (
             "import os, signal, sys\n"
             "from datetime import datetime, UTC\n"
+            "from pam_receiver.hl7.ack import Ack\n"
             "from pam_receiver.store import MessageRecord, Store\n"
             "now = datetime.now(UTC)\n"
             "def record(id):\n"
-            "    return MessageRecord(id, now, '', b'raw', b'd', '', '', '', '', 'AA', b'ack')\n"
+            "    return MessageRecord(id, now, '', b'raw', b'd', '', '', '', '', 'AA', Ack(b'ack'))\n"
             "store = Store.open(sys.argv[1])\n"
             "with store.begin() as tx:\n"
             "    tx.write(messages=[record('kept')], at=now)\n"

@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 from sqlalchemy import text
 
+from pam_receiver.hl7.ack import Ack
 from pam_receiver.identity.identifiers import AssigningAuthority, Ins, PatientIdentifier
 from pam_receiver.identity.model import EndedIns, EndReason
 from pam_receiver.identity.status import IdentityStatus
@@ -184,13 +185,13 @@ class TestJournal:
 
     def test_one_message_with_all_that_is_kept(self, store: Store, author) -> None:
         one, other = author.identity("100"), author.identity("200")
-        record = author.message(raw=b"MSH|\xe9\x00", ack=b"MSH|\xe8")
+        record = author.message(raw=b"MSH|\xe9\x00", ack=Ack(b"MSH|\xe8\r", b"ERR|\xe9\x00\r"))
         changes = [(record.id, author.creation(each)) for each in (one, other)]
         repeat = author.message(repeat_of=record.id)
         with store.begin() as tx:
             tx.write(messages=[record, repeat], changes=changes, at=author.now)
         (found,) = queries.find_messages(store, record.id)
-        assert (found.raw, found.ack, found.encoding) == (record.raw, record.ack, "utf-8")
+        assert (found.raw, found.ack, found.encoding) == (record.raw, b"MSH|\xe8\rERR|\xe9\x00\r", "utf-8")
         assert {each.identity_id for each in found.identities} == {one.id, other.id}
         assert {each.version for each in found.identities} == {1}
         (found,) = queries.find_messages(store, repeat.id)

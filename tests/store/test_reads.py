@@ -7,6 +7,7 @@ from itertools import pairwise
 import pytest
 from sqlalchemy import Connection, Select, text
 
+from pam_receiver.hl7.ack import Ack
 from pam_receiver.store import Hold, Store, alerts, migrate, queries
 from pam_receiver.store.binary import binary_select
 from pam_receiver.store.reads import READS, reads_of
@@ -102,7 +103,7 @@ def test_a_server_without_statistics_never_walks_through_all_receipts(bare_postg
     with closing(Store.open(bare_postgres_url)) as store:
         for _ in range(100):  # the two indexes do not outgrow their first page at the same row
             with store.begin() as tx:
-                tx.write(messages=[author.message(raw=bytes(1100), ack=bytes(400))], at=author.now)
+                tx.write(messages=[author.message(raw=bytes(1100), ack=Ack(bytes(400)))], at=author.now)
                 tx.load(repeat_keys=[bytes(32)])
             with store.begin() as tx:
                 plan = generic_plan(tx._connection, READS["postgresql"].receipts)

@@ -72,7 +72,7 @@ class TestPruning:
         assert (first.raw, first.erased_at) == (b"", NOW)
 
     def test_a_repeat_of_a_pruned_message_is_recognised(self, kept: Store) -> None:
-        accepted = rows(kept)[0]
+        (accepted,) = queries.find_messages(kept, rows(kept)[0].id)
         identities = [each for page in queries.read_all_identities(kept) for each in page]
         prune_old(kept)
         (again,) = make_receiver(kept).receive([Incoming(morning()[0].raw, "192.0.2.1:1", NOW)])

@@ -11,6 +11,7 @@ from typing import Any, Final
 import psycopg
 import pytest
 from psycopg.rows import dict_row
+from sqlalchemy import select
 
 from pam_receiver.cli import parts
 from pam_receiver.cli.as_json import version_json, view_json
@@ -18,7 +19,7 @@ from pam_receiver.config import load_settings
 from pam_receiver.receive import Incoming, Receiver
 from pam_receiver.store import AlertState, FullMessageView, Store, migrate, queries
 from pam_receiver.store.alerts import list_alerts
-from pam_receiver.store.schema import HEAD
+from pam_receiver.store.schema import HEAD, message, said_together
 
 PREVIOUS: Final = Path(__file__).parent / "previous"
 SAID: Final[dict[str, Any]] = json.loads((PREVIOUS / "0001.json").read_text(encoding="utf-8"))
@@ -100,6 +101,15 @@ class TestUpgrade:
         assert all(each.is_repeat for each in outcomes)
         after = queries.read_statistics(upgraded)
         assert (after.identities, after.alerts) == (before.identities, before.alerts)
+
+    def test_what_was_said_of_many_stands_once(self, upgraded: Store) -> None:
+        with upgraded.read() as connection:
+            lines = connection.execute(select(message.c.ack_head, message.c.said_together)).all()
+            sets = connection.execute(select(said_together)).all()
+        assert all(line.ack_head.count(b"\r") == 2 and b"\rMSA|" in line.ack_head for line in lines)
+        assert {line.said_together for line in lines} - {None} == {each.digest for each in sets}
+        assert all(each.errs[:4] in {b"ERR|", b""} for each in sets)
+        assert 1 < len(sets) < len([line for line in lines if line.said_together is not None])
 
     def test_the_work_goes_on(self, upgraded: Store) -> None:
         sources = parts.make_sources(load_settings({"environment": "test"}))
