@@ -7,8 +7,6 @@ from functools import lru_cache
 from hashlib import sha256
 from typing import Any, Final
 
-from sqlalchemy import Row
-
 from pam_receiver.finding import ErrorCode, Finding, Location, Severity
 from pam_receiver.identity.as_json import difference_json, identity_json, ins_json
 from pam_receiver.identity.draft import find_differences
@@ -28,7 +26,7 @@ from pam_receiver.identity.traits import TRAIT_NAMES, StrictTraits
 
 Json = dict[str, Any]  # Any: a JSON value; what is wrong in it raises when it is read
 Values = dict[str, object]  # the columns of one row to write
-AnyRow = Row[Any]  # Any: a row of a table built column by column has no static type
+AnyRow = Any  # a row of SQLAlchemy, or one of prepared.py: to mypyc Row is a tuple, and the first of them is none
 
 
 _PLACE: Final = tuple(each.name for each in fields(Location))
