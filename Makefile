@@ -20,7 +20,7 @@ TARGETS  := decoder parser checker receive
 # Where the wheel with the compiled core is unpacked, and the tests that it has to pass.
 COMPILED := build/compiled
 HAS_HEADERS := import os, sys, sysconfig; sys.exit(not os.path.exists(sysconfig.get_path("include") + "/Python.h"))
-CORE     := tests/hl7 tests/adt tests/identity tests/profile/test_check.py tests/profile/test_check_parts.py tests/test_ids.py tests/test_shifts.py tests/test_sources.py tests/test_conversations.py tests/test_receive.py tests/test_finding.py tests/test_parcel.py tests/test_reader.py tests/test_intake.py tests/store/test_said.py tests/store/test_checkpoints.py tests/rebuild/test_unmerge.py
+CORE     := tests/hl7 tests/adt tests/identity tests/profile/test_check.py tests/profile/test_check_parts.py tests/test_ids.py tests/test_shifts.py tests/test_sources.py tests/test_conversations.py tests/test_receive.py tests/test_finding.py tests/test_parcel.py tests/test_reader.py tests/test_intake.py tests/test_metrics.py tests/listener tests/store/test_said.py tests/store/test_pipeline.py tests/store/test_checkpoints.py tests/rebuild/test_unmerge.py
 # Tests that take minutes when every line is counted, and reach no line that the others do not.
 UNCOUNTED := tests/profile/test_every_rule.py tests/profile/test_beside_hl7apy.py
 

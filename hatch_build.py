@@ -1,4 +1,4 @@
-"""Compile the pure core with mypyc when a wheel is built with ``PAM_COMPILE=1``; else do nothing.
+"""Compile the way of a message with mypyc when a wheel is built with ``PAM_COMPILE=1``; else do nothing.
 
 The compiled modules lie beside their sources: the same code, quicker. As a command it compiles in place.
 """
@@ -20,6 +20,9 @@ CORE: Final = (
     "errors.py",
     "finding.py",
     "ids.py",
+    "intake.py",
+    "listener/connection.py",
+    "metrics.py",
     "parcel.py",
     "receive.py",
     "shifts.py",
@@ -30,7 +33,10 @@ CORE: Final = (
     "identity/*.py",
     "profile/check.py",
     "store/rows.py",
+    "store/binary.py",
+    "store/prepared.py",
     "store/said.py",
+    "store/transaction.py",
 )
 _LEFT_OUT: Final = ("__init__.py", "rules.py")
 

@@ -82,6 +82,7 @@ _DRIVERS: Final = (  # what waits for the database; of SQLite see _time_sqlite
     "psycopg:Connection.rollback",
     "psycopg:Pipeline.sync",
     "psycopg:Pipeline.__exit__",
+    "pam_receiver.store.pipeline:Pipeline._next",
 )
 
 _Function = Callable[..., Any]  # Any: a wrapper takes whatever the function takes

@@ -6,6 +6,8 @@ from enum import IntEnum, StrEnum
 from functools import lru_cache
 from typing import Final, Generic, Literal, TypeVar
 
+from pam_receiver.values import value
+
 Lang = Literal["fr", "en"]
 Made = TypeVar("Made")
 
@@ -60,7 +62,7 @@ _DISPLAYS: Final[Mapping[int, str]] = {  # HL7 v2.5 table 0357
 }
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Location:
     """A place in a message, every number from 1; ``None`` stands for "the whole". Spec: HL7 v2.5 §2.15.5.2, ERR-2.
 

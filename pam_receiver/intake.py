@@ -12,7 +12,7 @@ from queue import SimpleQueue
 from typing import Final, Protocol
 
 from pam_receiver.reader import Reader
-from pam_receiver.receive import Incoming, Outcome, Read, Receiver
+from pam_receiver.receive import Incoming, Outcome, Read
 from pam_receiver.store import StoreConflict, StoreUnavailable
 from pam_receiver.understand import Understood
 
@@ -31,6 +31,15 @@ class Meter(Protocol):
     def count_batch(self, size: int) -> None: ...
     def count_store_retry(self) -> None: ...
     def count_given_up(self) -> None: ...
+
+
+class Keeper(Protocol):
+    """Who reads, keeps and answers messages. :class:`pam_receiver.receive.Receiver` is one, and says what each does."""
+
+    def read(self, incoming: Incoming, understood: Understood | None = None) -> Read: ...
+    def read_oversize(self, incoming: Incoming) -> Read: ...
+    def renumber(self, read: Read) -> Read: ...
+    def prepare(self, reads: Sequence[Read]) -> Callable[[], tuple[Outcome, ...]]: ...
 
 
 @dataclass(slots=True, eq=False)
@@ -81,7 +90,7 @@ class Intake:
 
     def __init__(
         self,
-        receiver: Receiver,
+        receiver: Keeper,
         *,
         meter: Meter,
         ack_deadline_s: float = 25.0,

@@ -2,7 +2,7 @@
 
 import os
 from collections import Counter as Tally
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Final, Literal
@@ -30,8 +30,8 @@ EVENTS: Final = frozenset({*(f"A{number:02}" for number in range(1, 63)), "Z99"}
 
 CONTENT_TYPE: Final = CONTENT_TYPE_PLAIN_0_0_4
 
-_BATCH_SIZES: Final = (1, 2, 4, 8, 16, 32, 64, 128, 256)
-_SECONDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 25.0)
+_BATCH_SIZES: Final[Sequence[float]] = (1, 2, 4, 8, 16, 32, 64, 128, 256)
+_SECONDS: Final[Sequence[float]] = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 25.0)
 
 
 def share(folder: Path, name: str) -> None:

@@ -8,6 +8,7 @@ from dataclasses import replace
 from functools import partial
 
 import pytest
+from compiled import PUTS_A_STEP_ELSEWHERE
 from faults.ledger import read_journal
 from faults.traffic import family
 from golden import PEER, make_receiver
@@ -282,6 +283,7 @@ class TestStoreAway:
         run(scenario)
 
 
+@PUTS_A_STEP_ELSEWHERE
 class TestInDoubt:
     """A commit that was done, and that nobody answered."""
 

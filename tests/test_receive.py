@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import psycopg
 import pytest
+from compiled import PUTS_A_STEP_ELSEWHERE
 from golden import BEGINS_AT, CONVERSATIONS, PEER, adt, all_messages, make_receiver, told
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -22,14 +23,12 @@ from pam_receiver.hl7.ack import AckCode, decode_ack
 from pam_receiver.hl7.er7 import encode_message, parse_message
 from pam_receiver.profile.check import MOST_FINDINGS
 from pam_receiver.receive import Incoming, Outcome, Receiver
-from pam_receiver.resources import IS_COMPILED
 from pam_receiver.store import MessageView, Store, StoreConflict, StoreError, StoreUnavailable, Transaction, queries
 from pam_receiver.store.alerts import list_alerts
 from pam_receiver.understand import Checked, check_file_message
 
 DEFAULTS: Final[Settings] = load_settings({})
 SECRET: Final = "KERGUELEN"
-PUTS_A_STEP_ELSEWHERE: Final = pytest.mark.skipif(IS_COMPILED, reason="compiled code calls its own steps alone")
 SOURCES: Final = parts.make_sources(DEFAULTS)
 
 
@@ -196,6 +195,7 @@ def overtaken(database_url: str) -> Iterator[Overtaken]:
     opened.close()
 
 
+@PUTS_A_STEP_ELSEWHERE
 class TestConflict:
     """Another writer was faster: load again and decide again."""
 

@@ -32,6 +32,7 @@ TRUE: Final = b"\1"
 _TEXT_OID, _LONG_OID = 25, 20  # as in pg_type
 _NULL: Final = b"\xff\xff\xff\xff"  # the length of a null in an array
 
+_make_row_class: Callable[[str, Sequence[Any]], Any] = namedtuple  # by its own name mypyc takes it for a statement
 _Write = Callable[[Any], bytes]  # Any: what a column of its type takes
 _Read = Callable[[bytes], Any]
 
@@ -107,7 +108,7 @@ class BinarySelect:
         self._defaults = compiled.defaults
         self._writes = [(name, _type_of(compiled.types[name]).write) for name in compiled.names]
         columns = list(statement.selected_columns)
-        row: Any = namedtuple("_row", [column.key for column in columns])  # type: ignore[misc]
+        row = _make_row_class("_row", [column.key for column in columns])
         self._row: Callable[[Sequence[object]], Any] = row._make  # as SQLAlchemy's own rows
         self._reads = [_type_of(column.type).read for column in columns]
 

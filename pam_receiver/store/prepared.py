@@ -19,6 +19,7 @@ from pam_receiver.store.rows import Values
 from pam_receiver.store.schema import UtcTime
 
 _Process = Callable[[Any], Any]  # Any: what a type of SQLAlchemy makes of a value for a driver, or the other way round
+_make_row_class: Callable[[str, Sequence[Any]], Any] = namedtuple  # by its own name mypyc takes it for a statement
 PlainRow = Any  # a named tuple whose fields are the columns of its statement
 
 
@@ -34,7 +35,7 @@ class PreparedSelect:
         compiled, dialect = Compiled(statement, kind), DIALECTS[kind]
         self._sql, self._names, self._defaults = compiled.sql, compiled.names, compiled.defaults
         columns = list(statement.selected_columns)
-        row: Any = namedtuple("_row", [column.key for column in columns])  # type: ignore[misc]
+        row = _make_row_class("_row", [column.key for column in columns])
         self._row: Callable[[Sequence[object]], PlainRow] = row._make  # as SQLAlchemy's own rows
         reads = [(n, _reader(column.type, dialect)) for n, column in enumerate(columns)]
         self._reads = [(n, read) for n, read in reads if read is not None]

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from certificates import Authority
+from compiled import PUTS_A_STEP_ELSEWHERE
 from waiting import PATIENCE_S
 
 from pam_receiver.intake import Line
@@ -173,6 +174,7 @@ class TestEnds:
         wire.run(scenario)
         assert not [record for record in wire.caplog.records if record.name == "asyncio"]
 
+    @PUTS_A_STEP_ELSEWHERE
     def test_an_answer_that_is_ready_as_the_sender_ends_its_side_is_not_said_to_have_left(
         self, wire: Any, authority: Authority
     ) -> None:

@@ -12,10 +12,11 @@ import psycopg
 import pytest
 from sqlalchemy import select, text
 
+from pam_receiver.hl7.ack import Ack
 from pam_receiver.identity.model import MergeLink
 from pam_receiver.store import Hold, Store, StoreConflict, StoreError, StoreUnavailable, Transaction
 from pam_receiver.store.pipeline import Pipeline, pipeline_of
-from pam_receiver.store.schema import identifier, identity, identity_version, message, message_text
+from pam_receiver.store.schema import identifier, identity, identity_version, message, message_text, said_together
 
 HOLD = Hold(frozenset({1, 2}))
 ODD_TEXTS = ("", "é", '"quoted", \\ and {braces}', "NULL", "$1 %s", "\N{GRINNING FACE}", "a\tb\r\nc", "x" * 9000)
@@ -113,7 +114,7 @@ class TestValues:
                 control_id=each,
                 received_at=datetime(2026, 3, 2, 8, 0, 0, n + 1, tzinfo=paris),
                 raw=bytes(range(256)) * (n + 1),
-                ack=each.encode(),
+                ack=Ack(each.encode(), bytes([n]) * n),
                 port=None if n % 2 else 2**31 - 1,
                 repeat_key=b"" if n % 2 else bytes([n, 0]),
                 findings=(author.finding(),) * n,
@@ -126,10 +127,14 @@ class TestValues:
         kept = rows_of(store, message)
         assert [row["control_id"] for row in kept] == [each.control_id for each in records]
         assert [row["received_at"] for row in kept] == [each.received_at.astimezone(UTC) for each in records]
-        assert [row["ack"] for row in kept] == [each.ack for each in records]
+        assert [row["ack_head"] for row in kept] == [each.ack.head for each in records]
         assert [row["port"] for row in kept] == [each.port for each in records]
         assert [row["repeat_key"] for row in kept] == [each.repeat_key.hex() or None for each in records]
-        assert [len(row["findings"]) for row in kept] == list(range(count))  # type: ignore[arg-type]
+        sets = {row["digest"]: row for row in rows_of(store, said_together)}
+        assert [row["said_together"] is None for row in kept] == [not each.findings for each in records]
+        said = [sets[row["said_together"]] for row in kept if row["said_together"] is not None]
+        assert [len(row["findings"]) for row in said] == list(range(1, count))  # type: ignore[arg-type]
+        assert [row["errs"] for row in said] == [each.ack.errs for each in records[1:]]
         assert {row["words"] for row in kept} == {None}
         assert [row["raw"] for row in rows_of(store, message_text)] == [each.raw for each in records]
 
