@@ -5,6 +5,7 @@ gives back what it has understood of them, in their order. When it ends, whoever
 """
 
 import asyncio
+import errno
 import logging
 import os
 import pickle  # between processes of our own  # nosec B403
@@ -88,7 +89,9 @@ class Reader:
             self._link = None
 
     def drop(self) -> None:
-        """Do as when it has ended: it does not answer."""
+        """End it by force, since it does not answer, and do as when it has ended by itself."""
+        with suppress(ProcessLookupError):
+            os.kill(self.pid, signal.SIGKILL)  # its number is its own until it is waited for, at our end
         if self._link is not None:
             self._link.transport.abort()
 
@@ -141,16 +144,27 @@ def _parcels(received: bytearray) -> Iterator[bytes]:
 
 
 @contextmanager
-def forked_reader(sources: Sources) -> Iterator[Reader]:
-    """Fork a reader, which ends with this block, or with this process. No thread may run beside this one."""
+def forked_reader(sources: Sources) -> Iterator[Reader | None]:
+    """Fork a reader, which ends with this block, or with this process. No thread may run beside this one.
+
+    ``None`` when the system lets us have no other process: we do without.
+    """
     ours, theirs = socket.socketpair()
     held = signal.pthread_sigmask(signal.SIG_BLOCK, _IGNORED)
-    pid = os.fork()
+    try:
+        pid = os.fork()
+    except OSError as error:
+        pid = -1
+        log.warning("reader.not_started", extra={"error": errno.errorcode.get(error.errno or 0, "")})
     if pid == 0:
         ours.close()
         _be_reader(theirs, sources)
     signal.pthread_sigmask(signal.SIG_SETMASK, held)
     theirs.close()
+    if pid < 0:
+        ours.close()
+        yield None
+        return
     reader = Reader(sources, ours, pid)
     try:
         yield reader

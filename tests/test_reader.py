@@ -1,6 +1,7 @@
 """The reader, a process beside: what it reads comes back in order, and it is done without when it has gone."""
 
 import asyncio
+import errno
 import logging
 import os
 import signal
@@ -152,6 +153,28 @@ def test_ends_with_its_parent_alone(sources: Sources) -> None:
     assert not is_running(reader.pid)
 
 
+def test_where_no_process_may_be_forked_there_is_none(
+    sources: Sources, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fork() -> int:
+        raise BlockingIOError(errno.EAGAIN, "no more")
+
+    monkeypatch.setattr("os.fork", fork)
+    held, files = signal.pthread_sigmask(signal.SIG_BLOCK, ()), os.listdir("/dev/fd")
+    with forked_reader(sources) as reader:
+        assert reader is None
+    assert [(record.getMessage(), vars(record)["error"]) for record in caplog.records] == [
+        ("reader.not_started", "EAGAIN")
+    ]
+    assert signal.pthread_sigmask(signal.SIG_BLOCK, ()) == held
+    assert os.listdir("/dev/fd") == files
+
+
+def has_ended(pid: int) -> bool:
+    """Whether a child has ended, also when nobody has waited for it yet."""
+    return os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+
+
 class TestAtWork:
     """Under load, with a real store: all is as if one process had done it."""
 
@@ -207,6 +230,7 @@ class TestAtWork:
                 sent = [intake.submit(each.raw, line) for each in ALL_SENT]
                 assert await codes(sent) == [each.answer for each in ALL_SENT]
                 assert not reader.is_there
+                await until(lambda: has_ended(reader.pid), "its end, long before ours")
 
         with caplog.at_level(logging.WARNING), forked_reader(sources) as reader:
             asyncio.run(scenario())
