@@ -15,11 +15,11 @@ from struct import error as StructError
 from typing import Any, Final, NamedTuple
 
 import orjson
-from sqlalchemy import ARRAY, JSON, BigInteger, Boolean, Delete, Insert, Integer, LargeBinary, Select, Text, Update
+from sqlalchemy import ARRAY, JSON, BigInteger, Boolean, Delete, Insert, Integer, LargeBinary, Text, Update
 from sqlalchemy.exc import StatementError
 from sqlalchemy.types import TypeEngine
 
-from pam_receiver.store.compiled import Compiled, pick
+from pam_receiver.store.compiled import AnyQuery, Compiled, pick
 from pam_receiver.store.json_text import to_json_text
 from pam_receiver.store.pipeline import Answer, Pipeline
 from pam_receiver.store.rows import Values
@@ -102,7 +102,7 @@ def _type_of(type_: TypeEngine[Any]) -> _Type:
 class BinarySelect:
     """A SELECT. Its parameters are those of its ``bindparam``."""
 
-    def __init__(self, statement: Select[Any]) -> None:
+    def __init__(self, statement: AnyQuery) -> None:
         compiled = Compiled(statement, "postgresql")
         self._sql = _numbered(compiled.sql)
         self._defaults = compiled.defaults
@@ -173,7 +173,7 @@ def _numbered(sql: str) -> bytes:
 
 
 @cache
-def binary_select(statement: Select[Any]) -> BinarySelect:
+def binary_select(statement: AnyQuery) -> BinarySelect:
     """Return a statement, to be made once: it is kept for ever."""
     return BinarySelect(statement)
 

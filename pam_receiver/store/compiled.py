@@ -2,14 +2,16 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from operator import itemgetter
-from typing import Final
+from typing import Any, Final
 
-from sqlalchemy import ClauseElement, Dialect
+from sqlalchemy import ClauseElement, CompoundSelect, Dialect, Select
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 from sqlalchemy.dialects.sqlite import dialect as sqlite_dialect
 from sqlalchemy.sql.compiler import SQLCompiler
 
 from pam_receiver.store.rows import Values
+
+AnyQuery = Select[Any] | CompoundSelect[Any]  # Any: the columns of a table built column by column have no static type
 
 _make_postgres: Callable[..., Dialect] = PGDialect_psycopg  # it has no types
 DIALECTS: Final[Mapping[str, Dialect]] = {

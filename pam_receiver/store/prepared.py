@@ -7,12 +7,12 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache, partial
 from typing import Any
 
-from sqlalchemy import JSON, Connection, Delete, Dialect, Insert, Select, Update
+from sqlalchemy import JSON, Connection, Delete, Dialect, Insert, Update
 from sqlalchemy.exc import StatementError
 from sqlalchemy.types import TypeEngine
 
 from pam_receiver.store.binary import binary_select, binary_write
-from pam_receiver.store.compiled import DIALECTS, Compiled, pick
+from pam_receiver.store.compiled import DIALECTS, AnyQuery, Compiled, pick
 from pam_receiver.store.json_text import to_json_text
 from pam_receiver.store.pipeline import Answer, Pipeline, pipeline_of
 from pam_receiver.store.rows import Values
@@ -31,7 +31,7 @@ def cursor_of(connection: Connection) -> Any:  # Any: a DBAPI cursor has no type
 class PreparedSelect:
     """A SELECT for one kind of database. Its parameters are those of its ``bindparam``."""
 
-    def __init__(self, statement: Select[Any], kind: str) -> None:
+    def __init__(self, statement: AnyQuery, kind: str) -> None:
         compiled, dialect = Compiled(statement, kind), DIALECTS[kind]
         self._sql, self._names, self._defaults = compiled.sql, compiled.names, compiled.defaults
         columns = list(statement.selected_columns)
@@ -89,13 +89,13 @@ class PreparedWrite:
         cursor.executemany(self._sql, made)
 
 
-def fetch(connection: Connection, statement: Select[Any], parameters: Mapping[str, object]) -> list[PlainRow]:
+def fetch(connection: Connection, statement: AnyQuery, parameters: Mapping[str, object]) -> list[PlainRow]:
     """Return the rows of a statement that this module keeps compiled. To be made once: it is kept for ever."""
     (rows,) = fetch_all(connection, (statement, parameters))
     return rows
 
 
-def fetch_all(connection: Connection, *asked: tuple[Select[Any], Mapping[str, object] | None]) -> list[list[PlainRow]]:
+def fetch_all(connection: Connection, *asked: tuple[AnyQuery, Mapping[str, object] | None]) -> list[list[PlainRow]]:
     """Return the rows of several statements, as :func:`fetch` does; in a pipeline they take one round trip.
 
     One without parameters, ``None``, is not asked for and finds nothing.
@@ -115,7 +115,7 @@ def fetch_all(connection: Connection, *asked: tuple[Select[Any], Mapping[str, ob
 
 
 def _fetch_from(
-    pipeline: Pipeline, asked: Iterable[tuple[Select[Any], Mapping[str, object] | None]]
+    pipeline: Pipeline, asked: Iterable[tuple[AnyQuery, Mapping[str, object] | None]]
 ) -> list[list[PlainRow]]:
     selects = [(binary_select(statement), parameters) for statement, parameters in asked]
     sent = [
@@ -157,7 +157,7 @@ def write_all(connection: Connection, statement: Insert | Update | Delete, rows:
 
 
 @cache
-def prepared_select(statement: Select[Any], kind: str) -> PreparedSelect:
+def prepared_select(statement: AnyQuery, kind: str) -> PreparedSelect:
     """Return a statement compiled for ``kind`` (``sqlite``, ``postgresql``)."""
     return PreparedSelect(statement, kind)
 

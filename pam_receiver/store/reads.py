@@ -13,10 +13,11 @@ import orjson
 from sqlalchemy import (
     ARRAY,
     ColumnElement,
-    CompoundSelect,
     Connection,
     Select,
+    TableValuedAlias,
     Text,
+    and_,
     any_,
     bindparam,
     func,
@@ -30,6 +31,7 @@ from sqlalchemy.dialects.postgresql import array
 
 from pam_receiver.identity.identifiers import PI
 from pam_receiver.identity.model import Identity, MergeLink
+from pam_receiver.store.compiled import AnyQuery
 from pam_receiver.store.prepared import fetch, fetch_all
 from pam_receiver.store.rows import AnyRow, group, read_identity, read_merge
 from pam_receiver.store.said import ack_columns
@@ -54,7 +56,7 @@ class Reads:
     """The statements for one kind of database, and how it takes a collection."""
 
     is_sqlite: bool
-    named: AnySelect  # ipps, matricules → identities, by an IPP or by the INS in force
+    named: AnyQuery  # ipps, matricules → identities, by an IPP or by the INS in force, some of them twice
     holding: AnySelect  # value → identities, by any identifier
     by_id: AnySelect  # ids → identities
     absorbed: AnySelect  # ids → identities absorbed into one of these
@@ -63,12 +65,20 @@ class Reads:
     merges: AnySelect  # ids
     seen: AnySelect  # senders, namespaces → the five columns that rows.read_seen takes
     receipts: AnySelect  # keys
+    receipts_of_one: AnySelect | None  # key; on a server the one above is as quick
     erased: AnySelect  # ids → those of these messages whose text was erased or pruned
     texts: AnySelect  # ids, first and last of them → the texts of messages
 
     def pack(self, values: Collection[str]) -> str | list[str]:
         """Return ``values`` as the one parameter that stands for them."""
         return orjson.dumps(list(values)).decode() if self.is_sqlite else list(values)
+
+    def ask_receipts(self, keys: Collection[str]) -> tuple[AnySelect, Mapping[str, object] | None]:
+        """Return the statement that gives the receipts of these repeat keys, and its parameters."""
+        if len(keys) == 1 and self.receipts_of_one is not None:
+            (key,) = keys
+            return self.receipts_of_one, {"key": key}
+        return self.receipts, {"keys": self.pack(keys)} if keys else None
 
 
 def _among(column: ColumnElement[Any], name: str, *, is_sqlite: bool) -> ColumnElement[bool]:
@@ -78,12 +88,43 @@ def _among(column: ColumnElement[Any], name: str, *, is_sqlite: bool) -> ColumnE
     return column == any_(bindparam(name, type_=ARRAY(Text)))
 
 
-def _one_of(column: ColumnElement[Any], ids: CompoundSelect[Any], *, is_sqlite: bool) -> ColumnElement[bool]:
-    """Whether ``column`` is one of the ids that another query finds.
+def _each_of(name: str) -> TableValuedAlias:
+    """The values of a collection as a table of SQLite. To join it costs half of what a list to look in does."""
+    return func.json_each(bindparam(name, type_=Text)).table_valued("value", name=name)
 
-    On PostgreSQL they are found first: to a join it may prefer to walk through a table that is small while it plans.
-    """
-    return column.in_(ids) if is_sqlite else column == any_(func.array(ids.scalar_subquery()))
+
+def _named(*, is_sqlite: bool) -> AnyQuery:
+    pi: ColumnElement[Any] = literal_column(f"'{PI}'")
+    has_ins = identity.c.ins_matricule.is_not(None)  # as the index says
+    if is_sqlite:
+        ipps, matricules = _each_of("ipps"), _each_of("matricules")
+        is_ipp = and_(identifier.c.type == pi, identifier.c.value == ipps.c.value)
+        holders = ipps.join(identifier, is_ipp).join(identity, identity.c.id == identifier.c.identity_id)
+        with_ins = matricules.join(identity, and_(has_ins, identity.c.ins_matricule == matricules.c.value))
+        return select(identity).select_from(holders).union_all(select(identity).select_from(with_ins))
+    by_ipp = select(identifier.c.identity_id.label("id")).where(
+        identifier.c.type == pi, _among(identifier.c.value, "ipps", is_sqlite=False)
+    )
+    by_matricule = select(identity.c.id).where(has_ins, _among(identity.c.ins_matricule, "matricules", is_sqlite=False))
+    # The ids are found first: to a join it may prefer to walk through a table that is small while it plans.
+    ids = by_ipp.union(by_matricule).scalar_subquery()
+    return select(identity).where(identity.c.id == any_(func.array(ids)))
+
+
+def _seen(*, is_sqlite: bool) -> AnySelect:
+    found = select(
+        sender_authority.c.sending_application,
+        sender_authority.c.sending_facility,
+        sender_authority.c.namespace_id,
+        sender_authority.c.universal_id,
+        sender_authority.c.universal_id_type,
+    )
+    sender, namespace = sender_authority.c.sender_key, sender_authority.c.namespace_id
+    if not is_sqlite:
+        return found.where(_among(sender, "senders", is_sqlite=False), _among(namespace, "namespaces", is_sqlite=False))
+    senders, namespaces = _each_of("senders"), _each_of("namespaces")
+    both = senders.join(sender_authority, sender == senders.c.value).join(namespaces, namespace == namespaces.c.value)
+    return found.select_from(both)
 
 
 def _receipts(*, is_sqlite: bool) -> AnySelect:
@@ -112,12 +153,18 @@ def _receipts(*, is_sqlite: bool) -> AnySelect:
     return select(lateral).select_from(keys.join(lateral, true())).order_by(lateral.c.id.desc())
 
 
+def _receipts_of_one() -> AnySelect:
+    """Return what :func:`_receipts` does on SQLite of one repeat key alone, as a lone message has, in half the time."""
+    columns = message.c.id, message.c.repeat_key, message.c.control_id, message.c.digest, *ack_columns(message)
+    is_accepted = message.c.ack_code == literal_column("'AA'"), message.c.repeat_of.is_(None)
+    found = select(*columns).where(*is_accepted, message.c.repeat_key == bindparam("key", type_=Text))
+    return found.order_by(message.c.id.desc()).limit(literal_column(str(MAX_RECEIPTS)))
+
+
 def _make_reads(*, is_sqlite: bool) -> Reads:
     holders = select(identifier.c.identity_id.label("id"))
     with_ins = select(identity.c.id).where(identity.c.ins_matricule.is_not(None))  # as the index says
-    by_matricule = with_ins.where(_among(identity.c.ins_matricule, "matricules", is_sqlite=is_sqlite))
     pi: ColumnElement[Any] = literal_column(f"'{PI}'")
-    by_ipp = holders.where(identifier.c.type == pi, _among(identifier.c.value, "ipps", is_sqlite=is_sqlite))
     has_value = identifier.c.value == bindparam("value", type_=Text)
     is_indexed = (identifier.c.type == pi, identifier.c.type != pi)  # an index each
     by_value = [holders.where(each, has_value) for each in is_indexed]
@@ -125,31 +172,22 @@ def _make_reads(*, is_sqlite: bool) -> Reads:
     absorbed = select(identity).where(identity.c.merged_into.is_not(None))  # as the index says
     of_identifier = select(identifier).where(_among(identifier.c.identity_id, "ids", is_sqlite=is_sqlite))
     of_ended = select(ended_ins).where(_among(ended_ins.c.identity_id, "ids", is_sqlite=is_sqlite))
-    seen = select(
-        sender_authority.c.sending_application,
-        sender_authority.c.sending_facility,
-        sender_authority.c.namespace_id,
-        sender_authority.c.universal_id,
-        sender_authority.c.universal_id_type,
-    )
     of_merge = select(merge_link).where(_among(merge_link.c.absorbed, "ids", is_sqlite=is_sqlite))
     pruned_to = select(func.max(pruning.c.up_to)).scalar_subquery()
     erased = select(message.c.id).where(or_(message.c.erased_at.is_not(None), message.c.id <= pruned_to))
     within = message_text.c.message_id.between(bindparam("first", type_=Text), bindparam("last", type_=Text))
     return Reads(
         is_sqlite=is_sqlite,
-        named=select(identity).where(_one_of(identity.c.id, by_ipp.union(by_matricule), is_sqlite=is_sqlite)),
+        named=_named(is_sqlite=is_sqlite),
         holding=select(identity).where(identity.c.id.in_(union(*by_value, by_ins))),
         by_id=select(identity).where(_among(identity.c.id, "ids", is_sqlite=is_sqlite)),
         absorbed=absorbed.where(_among(identity.c.merged_into, "ids", is_sqlite=is_sqlite)),
         identifiers=of_identifier.order_by(identifier.c.identity_id, identifier.c.position),
         ended=of_ended.order_by(ended_ins.c.identity_id, ended_ins.c.position),
         merges=of_merge.order_by(merge_link.c.at, merge_link.c.message_id),  # the last of each one counts
-        seen=seen.where(
-            _among(sender_authority.c.sender_key, "senders", is_sqlite=is_sqlite),
-            _among(sender_authority.c.namespace_id, "namespaces", is_sqlite=is_sqlite),
-        ),
+        seen=_seen(is_sqlite=is_sqlite),
         receipts=_receipts(is_sqlite=is_sqlite),
+        receipts_of_one=_receipts_of_one() if is_sqlite else None,
         erased=erased.where(_among(message.c.id, "ids", is_sqlite=is_sqlite)),
         texts=select(message_text).where(within, _among(message_text.c.message_id, "ids", is_sqlite=is_sqlite)),
     )
@@ -168,7 +206,7 @@ def reads_of(connection: Connection) -> Reads:
     return READS[connection.dialect.name]
 
 
-def read_identities(connection: Connection, statement: AnySelect, parameters: Mapping[str, object]) -> list[Identity]:
+def read_identities(connection: Connection, statement: AnyQuery, parameters: Mapping[str, object]) -> list[Identity]:
     """Return the identities that ``statement`` selects, with all their identifiers and ended INS.
 
     With them come their survivors up the chain of merges, and the identities absorbed into any of these.

@@ -404,7 +404,7 @@ class Transaction:
             self._connection,
             (self._reads.named, {"ipps": pack(ipps), "matricules": pack(matricules)} if ipps or matricules else None),
             (self._reads.seen, said_by if senders and namespaces else None),
-            (self._reads.receipts, {"keys": pack(keys)} if keys else None),
+            self._reads.ask_receipts(keys),
         )
         identities = read_families(self._connection, rows)
         if self._taken is not None:

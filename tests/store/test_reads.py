@@ -24,6 +24,7 @@ LOOK_UPS = (
     "merges",
     "seen",
     "receipts",
+    "receipts_of_one",
     "erased",
     "texts",
 )
@@ -90,11 +91,13 @@ def filled(store: Store, author) -> Store:
 def test_a_look_up_uses_its_indexes(filled: Store, name: str) -> None:
     with filled.read() as connection:
         reads = reads_of(connection)
+    if getattr(reads, name) is None:
+        pytest.skip("of SQLite alone")
     parameters: dict[str, object] = {each: reads.pack(["7", "8"]) for each in PARAMETERS}
-    plan = plan_of(filled, getattr(reads, name), {**parameters, "value": "7", "first": "7", "last": "8"})
+    plan = plan_of(filled, getattr(reads, name), {**parameters, "value": "7", "key": "7", "first": "7", "last": "8"})
     check_plan(plan)
     assert not re.search(rf"SCAN ({TABLES}|inner_message)\b", plan), plan
-    if name == "receipts":
+    if name.startswith("receipts"):
         assert "ix_message_accepted" in plan
 
 

@@ -134,6 +134,7 @@ class TestReceipts:
     def receipts(self, store: Store) -> list[Receipt]:
         with store.begin() as tx:
             _, found = tx.load(repeat_keys=[self.KEY, b"", sha256(b"never").digest()])
+            assert tx.load(repeat_keys=[self.KEY])[1] == found  # asked for alone, by a statement of its own
         assert set(found) <= {self.KEY}
         return found.get(self.KEY, [])
 
