@@ -87,12 +87,15 @@ plain: ## take the compiled core away: what is edited counts again
 
 test-compiled: $(TOOLS) ## build a wheel with its core compiled, below build/, and run the core's tests on it; skipped without cc
 	@if command -v $${CC:-cc} >/dev/null && $(BIN)/python -c '$(HAS_HEADERS)'; then \
-	    rm -rf $(COMPILED) && mkdir -p build && \
-	    PAM_COMPILE=1 $(BIN)/python -m hatchling build -t wheel -d $(COMPILED) >build/compile.log 2>&1 || { tail build/compile.log; exit 1; } && \
-	    $(BIN)/python -m zipfile -e $(COMPILED)/*.whl $(COMPILED) && \
+	    $(MAKE) -s $(COMPILED)/.unpacked && \
 	    PYTHONPATH=$(COMPILED) $(BIN)/pam-receiver --version | grep -F '(mypyc)' && \
 	    PYTHONPATH=$(COMPILED) $(BIN)/pytest -q -n $(JOBS) --dist worksteal $(CORE) $(ARGS); \
 	else echo "SKIPPED the compiled core: there is no C compiler, or no Python.h (on Debian and Ubuntu: sudo apt install gcc python3-dev)"; fi
+
+$(COMPILED)/.unpacked: $(TOOLS) hatch_build.py $(shell find pam_receiver profiles -type f -not -name '*.pyc' -not -name '*.so')
+	@rm -rf $(COMPILED) && mkdir -p $(dir $(COMPILED))
+	@PAM_COMPILE=1 $(BIN)/python -m hatchling build -t wheel -d $(COMPILED) >build/compile.log 2>&1 || { tail build/compile.log; exit 1; }
+	@$(BIN)/python -m zipfile -e $(COMPILED)/*.whl $(COMPILED) && touch $@
 
 audit: $(AUDIT) ## bandit, and pip-audit where the list of vulnerabilities can be reached
 	@$(BIN)/python tools/audit.py
