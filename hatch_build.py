@@ -32,9 +32,11 @@ CORE: Final = (
     "hl7/*.py",
     "identity/*.py",
     "profile/check.py",
-    "store/rows.py",
     "store/binary.py",
+    "store/memory.py",
     "store/prepared.py",
+    "store/records.py",
+    "store/rows.py",
     "store/said.py",
     "store/transaction.py",
 )

@@ -9,55 +9,46 @@ from pam_receiver.identity.model import Decision, Identity, MergeLink, SeenAutho
 _Name = tuple[tuple[str, str], str]  # who sends, and an HD-1 as it writes it
 
 
-class Known:
-    """The identities named by a batch, found by IPP or by INS; ``apply`` takes in what a message changed.
+class Authorities:
+    """What senders mean by the names of authorities, by the authorities that they have named."""
 
-    It holds whatever the store loaded for the batch, perhaps more than one message asks for. An IPP belongs to one
-    identity for ever, in force or former; an INS may be held by several (a doublon).
-    """
-
-    def __init__(
-        self,
-        identities: Iterable[Identity] = (),
-        merges: Iterable[MergeLink] = (),
-        seen: Iterable[SeenAuthority] = (),
-    ) -> None:
-        self._identities: dict[str, Identity] = {}
-        self._by_ipp: dict[tuple[str, str], str] = {}
-        self._by_matricule: dict[str, set[str]] = {}
-        self._merges: dict[str, MergeLink] = {}
+    def __init__(self, seen: Iterable[SeenAuthority] = ()) -> None:
         self._seen: set[tuple[_Name, str]] = set()  # each name with the key of an authority that goes by it
         self._local: dict[_Name, AssigningAuthority] = {}  # HD-1 alone, where a sender has sent it so
         self._full: dict[_Name, AssigningAuthority | None] = {}  # the only one with HD-2; ``None``: several
-        for identity in identities:
-            self._put(identity)
-        for link in merges:
-            self._merges[link.absorbed] = link
         for each in seen:
             self.see(each)
 
-    def copy(self) -> "Known":
+    def copy(self) -> "Authorities":
         """Return a copy that changes on its own."""
-        other = Known()
-        other._identities = self._identities.copy()
-        other._by_ipp = self._by_ipp.copy()
-        other._by_matricule = {matricule: ids.copy() for matricule, ids in self._by_matricule.items()}
-        other._merges = self._merges.copy()
+        other = Authorities()
         other._seen = self._seen.copy()
         other._local = self._local.copy()
         other._full = self._full.copy()
         return other
 
-    def __iter__(self) -> Iterator[Identity]:
-        return iter(self._identities.values())
+    def __len__(self) -> int:
+        return len(self._seen)
 
-    def get(self, identity_id: str) -> Identity:
-        """Return the identity of this id; KeyError when the batch did not load it."""
-        return self._identities[identity_id]
+    def knows(self, seen: SeenAuthority) -> bool:
+        """Whether a sender has named this authority."""
+        return ((seen.sender, seen.authority.namespace_id), seen.authority.key) in self._seen
 
-    def same_authorities(
-        self, authority: AssigningAuthority, sender: tuple[str, str]
-    ) -> tuple[AssigningAuthority, ...]:
+    def see(self, seen: SeenAuthority) -> None:
+        """Remember that a sender has named this authority."""
+        if self.knows(seen):
+            return
+        authority = seen.authority
+        name = (seen.sender, authority.namespace_id)
+        self._seen.add((name, authority.key))
+        if not authority.namespace_id:
+            return  # what has no name is never meant by one
+        if authority.is_local:
+            self._local[name] = authority
+        else:
+            self._full[name] = authority if name not in self._full else None
+
+    def meant(self, authority: AssigningAuthority, sender: tuple[str, str]) -> tuple[AssigningAuthority, ...]:
         """Return the authorities that ``authority`` may mean when ``sender`` says it, the surest first.
 
         HD-1 alone also means the authority that this sender has sent with that HD-1 and exactly one HD-2; and the other
@@ -72,6 +63,54 @@ class Known:
             return (authority,)  # nearly always so
         only = self._full.get(name, authority)
         return (authority, local) if only is not None and only.key == authority.key else (authority,)
+
+
+class Known:
+    """The identities named by a batch, found by IPP or by INS; ``apply`` takes in what a message changed.
+
+    It holds whatever the store loaded for the batch, perhaps more than one message asks for. An IPP belongs to one
+    identity for ever, in force or former; an INS may be held by several (a doublon).
+    """
+
+    def __init__(
+        self,
+        identities: Iterable[Identity] = (),
+        merges: Iterable[MergeLink] = (),
+        authorities: Authorities | None = None,
+    ) -> None:
+        """``authorities``: left as they are, whatever this one sees later."""
+        self._identities: dict[str, Identity] = {}
+        self._by_ipp: dict[tuple[str, str], str] = {}
+        self._by_matricule: dict[str, set[str]] = {}
+        self._merges: dict[str, MergeLink] = {}
+        self._authorities = Authorities() if authorities is None else authorities
+        self._has_own_authorities = authorities is None
+        for identity in identities:
+            self._put(identity)
+        for link in merges:
+            self._merges[link.absorbed] = link
+
+    def copy(self) -> "Known":
+        """Return a copy that changes on its own."""
+        other = Known(authorities=self._authorities.copy())
+        other._identities = self._identities.copy()
+        other._by_ipp = self._by_ipp.copy()
+        other._by_matricule = {matricule: ids.copy() for matricule, ids in self._by_matricule.items()}
+        other._merges = self._merges.copy()
+        return other
+
+    def __iter__(self) -> Iterator[Identity]:
+        return iter(self._identities.values())
+
+    def get(self, identity_id: str) -> Identity:
+        """Return the identity of this id; KeyError when the batch did not load it."""
+        return self._identities[identity_id]
+
+    def same_authorities(
+        self, authority: AssigningAuthority, sender: tuple[str, str]
+    ) -> tuple[AssigningAuthority, ...]:
+        """Return what ``sender`` may mean by ``authority``, the surest first: see :meth:`Authorities.meant`."""
+        return self._authorities.meant(authority, sender)
 
     def is_same(self, held: PatientIdentifier, sent: PatientIdentifier, sender: tuple[str, str]) -> bool:
         """Whether ``sent`` may be the identifier ``held`` when ``sender`` says it; in force or not."""
@@ -114,17 +153,11 @@ class Known:
 
     def see(self, seen: SeenAuthority) -> bool:
         """Remember that a sender has named this authority; return whether this is new."""
-        authority = seen.authority
-        name = (seen.sender, authority.namespace_id)
-        if (name, authority.key) in self._seen:
+        if self._authorities.knows(seen):
             return False
-        self._seen.add((name, authority.key))
-        if not authority.namespace_id:
-            return True  # what has no name is never meant by one
-        if authority.is_local:
-            self._local[name] = authority
-        else:
-            self._full[name] = authority if name not in self._full else None
+        if not self._has_own_authorities:
+            self._authorities, self._has_own_authorities = self._authorities.copy(), True
+        self._authorities.see(seen)
         return True
 
     def apply(self, decision: Decision) -> None:

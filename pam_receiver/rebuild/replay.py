@@ -13,7 +13,7 @@ from typing import Final, Protocol
 
 from pam_receiver.finding import Severity
 from pam_receiver.hl7.rules import BLOCK_TOO_LARGE
-from pam_receiver.identity.known import Known
+from pam_receiver.identity.known import Authorities, Known
 from pam_receiver.identity.model import Event, Interval, Merge
 from pam_receiver.ids import safe_control_id
 from pam_receiver.rebuild.model import MOST_EXAMPLES
@@ -200,7 +200,7 @@ class _Replaying:
 
         ``dated``: when the source made what the message says. A merge is as true late.
         """
-        known = Known(named.identities, named.merges, named.seen)
+        known = Known(named.identities, named.merges, Authorities(named.seen))
         identifiers, ins = named_by(event)
         holders = [known.find_by_ipp(each.identifier, sender) for each in identifiers]
         held = [each for each in holders if each is not None]

@@ -20,7 +20,8 @@ from pam_receiver.store.queries import (
     TouchedIdentity,
     VersionView,
 )
-from pam_receiver.store.transaction import InForce, MessageRecord, Receipt, Store, Transaction
+from pam_receiver.store.records import InForce, MessageRecord, Receipt
+from pam_receiver.store.transaction import Store, Transaction
 
 __all__ = [
     "ALONE",

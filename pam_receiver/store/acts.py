@@ -13,11 +13,12 @@ from pam_receiver.hl7.ack import Ack
 from pam_receiver.identity.known import Known
 from pam_receiver.identity.model import Decision, MergeLink
 from pam_receiver.store.reads import read_identities, read_merges, reads_of
+from pam_receiver.store.records import InForce, MessageRecord
 from pam_receiver.store.rows import AnyRow, Json, read_merge
 from pam_receiver.store.said import FINDINGS, rules_of
 from pam_receiver.store.schema import REFUSED, identity_version, merge_link, message
 from pam_receiver.store.texts import Prunings, read_prunings, read_texts
-from pam_receiver.store.transaction import InForce, MessageRecord, Store, Transaction
+from pam_receiver.store.transaction import Store, Transaction
 
 UNMERGE: Final = "unmerge"
 REBUILD: Final = "rebuild"

@@ -11,6 +11,7 @@ from sqlalchemy.dialects import sqlite
 from pam_receiver.identity.model import Identity, MergeLink, SeenAuthority
 from pam_receiver.store.acts import REBUILD
 from pam_receiver.store.checkpoints import Entry, Held
+from pam_receiver.store.records import InForce
 from pam_receiver.store.rows import (
     AnyRow,
     Json,
@@ -35,7 +36,7 @@ from pam_receiver.store.schema import (
     sender_authority,
 )
 from pam_receiver.store.schema import in_force as table_in_force
-from pam_receiver.store.transaction import InForce, Store, Transaction
+from pam_receiver.store.transaction import Store, Transaction
 
 
 @dataclass(frozen=True, slots=True)

@@ -53,7 +53,7 @@ class Pipeline:
     def __init__(self, connection: Connection) -> None:
         self._info = connection.info
         self._module: _Driver = connection.dialect.loaded_dbapi
-        self._driver = _driver_of(connection)
+        self._driver = driver_of(connection)
         self._libpq: _Driver = self._driver.pgconn
         self._poll: Final = select.poll()
         self._names: dict[bytes, bytes] = self._info.setdefault(_PREPARED, {})
@@ -162,8 +162,9 @@ def forget_prepared(connection: Connection) -> None:
     After a ROLLBACK the driver drops all of it, ours too, but not before it is asked for something.
     """
     connection.info.pop(_PREPARED, None)
-    _driver_of(connection).execute("DEALLOCATE ALL")
+    driver_of(connection).execute("DEALLOCATE ALL")
 
 
-def _driver_of(connection: Connection) -> _Driver:
+def driver_of(connection: Connection) -> Any:  # Any: of psycopg or sqlite3, as the case may be
+    """Return the connection of the driver."""
     return connection.connection.driver_connection

@@ -1,8 +1,7 @@
 """Store and its write transaction: load what a batch names, write what the batch decided. The only writer."""
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final, TypeVar
 
@@ -14,17 +13,13 @@ from sqlalchemy import (
     Update,
     bindparam,
     delete,
-    func,
     insert,
     or_,
-    select,
     update,
 )
 from sqlalchemy.dialects import postgresql, sqlite
 
-from pam_receiver.finding import Finding
-from pam_receiver.hl7.ack import Ack
-from pam_receiver.identity.known import Known
+from pam_receiver.identity.known import Authorities, Known
 from pam_receiver.identity.model import Alert, Change, Identity, MergeLink, SeenAuthority
 from pam_receiver.store import tokens
 from pam_receiver.store.audit import AuditEvent, append
@@ -32,10 +27,11 @@ from pam_receiver.store.checkpointer import Checkpointer
 from pam_receiver.store.engine import FileLock, Target, check_revision, is_at_head, open_engine, read_url, reading
 from pam_receiver.store.errors import StoreConflict, StoreError, translated
 from pam_receiver.store.locks import Hold, Taken, extend, take
+from pam_receiver.store.memory import Name, forget, last_message_id, recall
 from pam_receiver.store.prepared import Written, fetch, fetch_all, write_all
 from pam_receiver.store.reads import read_families, read_merges, reads_of
+from pam_receiver.store.records import InForce, MessageRecord, Receipt, message_values, read_receipts
 from pam_receiver.store.rows import (
-    AnyRow,
     Values,
     alert_values,
     ended_ins_values,
@@ -45,10 +41,9 @@ from pam_receiver.store.rows import (
     read_seen,
     seen_values,
     sender_key,
-    storable,
     version_values,
 )
-from pam_receiver.store.said import NewlySaid, read_ack
+from pam_receiver.store.said import NewlySaid
 from pam_receiver.store.schema import (
     alert,
     ended_ins,
@@ -66,58 +61,6 @@ from pam_receiver.store.schema import (
 from pam_receiver.store.schema import in_force as table_in_force
 from pam_receiver.store.sealing import InClear, Sealing
 from pam_receiver.store.writer import Writer
-from pam_receiver.values import value
-
-
-@value(frozen=True, slots=True)
-class Receipt:
-    """An earlier accepted (AA) message, by which its repeat is recognised. ``digest``: SHA-256 of its bytes."""
-
-    message_id: str
-    control_id: str
-    digest: bytes
-    ack: Ack
-
-
-@value(frozen=True, slots=True)
-class MessageRecord:
-    """One message to journal. ``id``: a UUID text that sorts by time. ``event``: ``""`` when it could not be read.
-
-    ``repeat_key``: what names sender and control id, ``b""`` without a control id. ``repeat_of``: the id of the
-    accepted message that this one repeats. ``replay_of``: that of the refused one that is taken again. ``action``: the
-    name of an operator's act, of which ``raw`` holds the words; ``None`` for a message that came in.
-    """
-
-    id: str
-    received_at: datetime
-    peer: str
-    raw: bytes
-    digest: bytes
-    sending_application: str
-    sending_facility: str
-    control_id: str
-    event: str
-    ack_code: str
-    ack: Ack
-    findings: tuple[Finding, ...] = ()
-    repeat_key: bytes = b""
-    repeat_of: str | None = None
-    encoding: str = ""
-    port: int | None = None
-    replay_of: str | None = None
-    action: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class InForce:
-    """What decides on messages: the settings and the profiles. ``id``: SHA-256 of ``content``, hex.
-
-    ``content``: a JSON value, which names each file by its digest; ``files``: those files, by digest, compressed.
-    """
-
-    id: str
-    content: Mapping[str, object]
-    files: Mapping[str, bytes] = field(repr=False)
 
 
 class Store:
@@ -268,7 +211,6 @@ def _once(table: Table) -> Mapping[str, Insert]:
 
 _KEPT_FILE: Final = _once(kept_file)
 _KEPT_IN_FORCE: Final = _once(table_in_force)
-_LAST_ID: Final = select(func.max(message.c.id).label("last"))
 _SAID: Final = _once(said)
 _SAID_TOGETHER: Final = _once(said_together)
 _MESSAGE: Final = insert(message)
@@ -327,6 +269,9 @@ class Transaction:
         self._updates: tuple[Written, int] | None = None  # the update of identities, and how many there are
         self._in_force = connection.info.get(_IN_FORCE)  # the id of what is in force, once the database has it
         self._taken: Taken | None = None  # what is held, and what it had to wait for
+        self._memory = recall(connection) if self._kind == "sqlite" else None  # ``None`` too once others write here
+        self._last = ""  # the greatest id of what was written
+        self._seen: list[SeenAuthority] = []  # those written
 
     def hold(self, what: Hold) -> None:
         """Wait until no other writer holds any of this; to be called first, on a server."""
@@ -339,8 +284,7 @@ class Transaction:
         A file is held by whoever writes to it.
         """
         if self._kind == "sqlite":
-            ((last,),) = fetch(self._connection, _LAST_ID, {})
-            return last or ""
+            return last_message_id(self._connection, self._memory)
         return self._taken.last_message_id if self._taken is not None else ""
 
     @contextmanager
@@ -367,11 +311,16 @@ class Transaction:
             self._writer.commit(self._size)
         self._connection.info[_IN_FORCE] = self._in_force  # of this connection, for as long as it lasts
         self._said.remember()
+        if self._memory is not None:
+            self._memory.commit(last=self._last, seen=self._seen)
 
     @property
     def connection(self) -> Connection:
         """The connection, for the functions of this package that write in the same transaction."""
         self._writer.leave_pipeline()
+        if self._memory is not None:
+            forget(self._connection)
+            self._memory = None
         return self._connection
 
     @property
@@ -399,6 +348,10 @@ class Transaction:
             MoreToHold: this transaction holds some names, and another one goes by which it has found an identity.
         """
         pack, keys = self._reads.pack, [key.hex() for key in repeat_keys if key]
+        memory = self._memory if not self._seen else None  # of what is not committed nothing is remembered
+        names = memory.unknown(senders, namespaces) if memory is not None else set[Name]()
+        if memory is not None:
+            senders, namespaces = {sender for sender, _ in names}, {each for _, each in names}
         said_by = {"senders": pack([sender_key(each) for each in senders]), "namespaces": pack(namespaces)}
         rows, seen, receipts = fetch_all(
             self._connection,
@@ -410,7 +363,9 @@ class Transaction:
         if self._taken is not None:
             extend(self._taken, identities, self._database)
         merges = read_merges(self._connection, [each.id for each in identities if each.merged_into is not None])
-        return Known(identities, merges, [read_seen(*row) for row in seen]), _receipts(receipts)
+        found = [read_seen(*row) for row in seen]
+        authorities = memory.learn(names, found) if memory is not None else Authorities(found)
+        return Known(identities, merges, authorities), read_receipts(receipts)
 
     def write(
         self,
@@ -443,7 +398,7 @@ class Transaction:
         rows = []
         texts: list[Values] = []
         for record in messages:
-            values = _message_values(record)
+            values = message_values(record)
             # the text of what this one repeats was erased, and would come back with it
             is_erased = record.repeat_of in gone
             if record.raw and record.action is None and not is_erased:
@@ -459,6 +414,8 @@ class Transaction:
         self._insert(_MESSAGE, rows)
         self._insert(_TEXT, texts)
         self._size = sum([len(record.raw) + len(record.ack.head) for record in messages])
+        self._last = max([self._last, *[record.id for record in messages]])
+        self._seen += seen
         self._write_identities(changes)
         self._insert(_VERSION, [version_values(message_id, change, at) for message_id, change in changes])
         self._insert(_MERGE, [merge_values(link) for link in merges])
@@ -551,16 +508,6 @@ class Transaction:
         return write_all(self._connection, statement, rows) if rows else None
 
 
-def _receipts(rows: Iterable[AnyRow]) -> dict[bytes, list[Receipt]]:
-    """Return accepted messages by their repeat key; a key that was never used has a null row on SQLite."""
-    found: dict[bytes, list[Receipt]] = {}
-    for row in rows:
-        if row.id is not None:
-            receipt = Receipt(row.id, row.control_id, row.digest, read_ack(row))
-            found.setdefault(bytes.fromhex(row.repeat_key), []).append(receipt)
-    return found
-
-
 def _moved(
     before: Sequence[_Part], after: Sequence[_Part], identity_id: str, gone: list[Values]
 ) -> list[tuple[int, _Part]]:
@@ -570,25 +517,3 @@ def _moved(
     kept = {n for n, (old, new) in enumerate(zip(before, after, strict=False)) if old == new}
     gone.extend({"old_id": identity_id, "old_position": n} for n in range(len(before)) if n not in kept)
     return [(n, part) for n, part in enumerate(after) if n not in kept]
-
-
-def _message_values(record: MessageRecord) -> Values:
-    return {
-        "id": record.id,
-        "received_at": record.received_at,
-        "peer": storable(record.peer),
-        "sending_application": storable(record.sending_application),
-        "sending_facility": storable(record.sending_facility),
-        "control_id": storable(record.control_id),
-        "event": storable(record.event),
-        "encoding": storable(record.encoding),
-        "digest": record.digest,
-        "repeat_key": record.repeat_key.hex() or None,
-        "repeat_of": record.repeat_of,
-        "ack_code": record.ack_code,
-        "ack_head": record.ack.head,
-        "port": record.port,
-        "replay_of": record.replay_of,
-        "action": record.action,
-        "words": record.raw if record.action is not None else None,
-    }

@@ -7,7 +7,7 @@ from sqlalchemy import Connection, Engine
 
 from pam_receiver.store.checkpointer import Checkpointer
 from pam_receiver.store.engine import BEGUN, UNREPLICATED, Target, is_same_file
-from pam_receiver.store.pipeline import Pipeline, forget_prepared
+from pam_receiver.store.pipeline import Pipeline, driver_of, forget_prepared
 
 _Driver = Any  # the connection of the driver, and its module: neither has a type
 _BEGIN: Final = b"BEGIN ISOLATION LEVEL SERIALIZABLE"
@@ -54,7 +54,7 @@ class Writer:
                 self._pipeline = Pipeline.open(connection)
                 self._pipeline.send(_BEGIN_HELD if is_held else _BEGIN)
             else:
-                _driver_of(connection).execute(_BEGIN)
+                driver_of(connection).execute(_BEGIN)
         except BaseException as error:
             self.roll_back(error)
             raise
@@ -73,15 +73,14 @@ class Writer:
             if connection.in_transaction():  # SQLAlchemy has had a part in it
                 connection.commit()
             elif self._target.is_sqlite:
-                _driver_of(connection).execute("COMMIT").close()  # which fails when nothing was begun
+                driver_of(connection).execute("COMMIT").close()  # which fails when nothing was begun
             elif self._pipeline is not None:
                 ended = self._pipeline.send(_COMMIT)
                 self.leave_pipeline()
                 if ended.tag != _COMMIT:  # what has failed is rolled back, and that is no error
                     raise _module_of(connection).InternalError
             else:
-                _driver_of(connection).commit()
-            self.leave_pipeline()
+                driver_of(connection).commit()
             if connection.info.pop(UNREPLICATED, False):  # to the server it is committed: a repeat, which waits again
                 raise _module_of(connection).OperationalError
         except BaseException as error:
@@ -91,7 +90,7 @@ class Writer:
         self._is_at_work = False
         if self.checkpointer is not None and self.checkpointer.count(size):
             with suppress(_module_of(connection).Error):  # committed it is
-                _driver_of(connection).execute("PRAGMA wal_checkpoint(PASSIVE)").close()
+                driver_of(connection).execute("PRAGMA wal_checkpoint(PASSIVE)").close()
 
     def roll_back(self, error: BaseException | None) -> None:
         """Take the transaction back after ``error``, whatever state the connection is in.
@@ -130,7 +129,7 @@ class Writer:
         return connection
 
     def _begin_sqlite(self, connection: Connection, waits_ms: int) -> None:
-        driver = _driver_of(connection)
+        driver = driver_of(connection)
         if waits_ms != self._waits_ms:
             driver.execute(f"PRAGMA busy_timeout={waits_ms:d}").close()
             self._waits_ms = waits_ms
@@ -150,13 +149,9 @@ class Writer:
                 connection.info.pop(BEGUN, None)
                 if self._waits_ms not in (None, self._patience_ms):  # whoever has it next waits
                     with suppress(_module_of(connection).Error):
-                        _driver_of(connection).execute(f"PRAGMA busy_timeout={self._patience_ms:d}").close()
+                        driver_of(connection).execute(f"PRAGMA busy_timeout={self._patience_ms:d}").close()
             connection.close()
 
 
 def _module_of(connection: Connection) -> _Driver:
     return connection.dialect.loaded_dbapi
-
-
-def _driver_of(connection: Connection) -> _Driver:
-    return connection.connection.driver_connection

@@ -22,7 +22,7 @@ from people import (
 )
 
 from pam_receiver.identity.identifiers import AssigningAuthority
-from pam_receiver.identity.known import Known
+from pam_receiver.identity.known import Authorities, Known
 from pam_receiver.identity.model import Change, Decision, Identity, MergeLink, SeenAuthority
 
 LOCAL = AssigningAuthority("CHU-LYRE")
@@ -107,7 +107,15 @@ class TestLocalAuthority:
     def test_seeing_is_news_once(self) -> None:
         known, seen = Known(), SeenAuthority(SENDER, HOSPITAL)
         assert [known.see(seen), known.see(seen)] == [True, False]
-        assert not Known(seen=[seen]).see(seen)
+        assert not Known(authorities=Authorities([seen])).see(seen)
+
+    def test_seeing_leaves_what_it_was_given_as_it_is(self) -> None:
+        given, seen = Authorities(), SeenAuthority(SENDER, HOSPITAL)
+        known = Known(authorities=given)
+        assert known.see(seen)
+        assert known.same_authorities(LOCAL, SENDER) == (HOSPITAL, LOCAL)
+        assert not given.knows(seen)
+        assert given.meant(LOCAL, SENDER) == (LOCAL,)
 
 
 class TestFindByMatricule:
