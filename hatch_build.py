@@ -17,21 +17,20 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 PACKAGE: Final = "pam_receiver"
 # What each message goes through, fully typed. Tables (rules.py) have nothing to gain.
 CORE: Final = (
+    "adt/*.py",
     "errors.py",
     "finding.py",
+    "hl7/*.py",
+    "identity/*.py",
     "ids.py",
     "intake.py",
     "listener/connection.py",
     "metrics.py",
     "parcel.py",
+    "profile/check.py",
     "receive.py",
     "shifts.py",
     "sources.py",
-    "understand.py",
-    "adt/*.py",
-    "hl7/*.py",
-    "identity/*.py",
-    "profile/check.py",
     "store/binary.py",
     "store/memory.py",
     "store/prepared.py",
@@ -39,6 +38,7 @@ CORE: Final = (
     "store/rows.py",
     "store/said.py",
     "store/transaction.py",
+    "understand.py",
 )
 _LEFT_OUT: Final = ("__init__.py", "rules.py")
 
@@ -119,7 +119,8 @@ def _write_out(node: ast.ClassDef, lines: list[str]) -> None:
     fields = [_Field(each) for each in node.body if isinstance(each, ast.AnnAssign)]
     compared = [each.name for each in fields if each.is_compared]
     own = {each.name for each in node.body if isinstance(each, ast.FunctionDef)}
-    if own & {"__init__", "__post_init__", "__eq__", "__hash__"} or not compared or node.bases:
+    is_plain = len(node.decorator_list) == 1 and not node.bases and bool(compared)
+    if own & {"__init__", "__post_init__", "__eq__", "__hash__"} or not is_plain:
         raise ValueError(f"{node.name} is no plain value")
     methods = (
         f"def __init__(self, {', '.join(each.parameter for each in fields)}) -> None: "
@@ -155,7 +156,7 @@ class _Field:
         if set(given) - {"default", "default_factory", "compare", "repr"}:
             raise ValueError(f"{name} is no plain field")
         self.name: Final = name
-        self.is_compared: Final = "compare" not in given
+        self.is_compared: Final = "compare" not in given or ast.unparse(given["compare"]) == "True"
         self.parameter, self.setting = f"{name}: {of}", f"self.{name} = {name}"
         if "default_factory" in given:
             self.parameter += " | None = None"

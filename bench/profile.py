@@ -80,8 +80,6 @@ _DRIVERS: Final = (  # what waits for the database; of SQLite see _time_sqlite
     "psycopg:Cursor.fetchmany",
     "psycopg:Connection.commit",
     "psycopg:Connection.rollback",
-    "psycopg:Pipeline.sync",
-    "psycopg:Pipeline.__exit__",
     "pam_receiver.store.pipeline:Pipeline._next",
 )
 

@@ -111,6 +111,19 @@ class TestWriteOutValues:
         with pytest.raises(ValueError, match="plain"):
             write_out(SAMPLE.replace("    name: str\n", f"    name: str\n{line}"))
 
+    def test_a_second_decorator_is_refused(self, write_out: WriteOut) -> None:
+        with pytest.raises(ValueError, match="plain"):
+            write_out(
+                SAMPLE.replace(
+                    "@value(frozen=True, slots=True)\nclass Inner",
+                    "@final\n@value(frozen=True, slots=True)\nclass Inner",
+                )
+            )
+
+    def test_what_is_said_to_be_compared_is(self, write_out: WriteOut) -> None:
+        outer = run(write_out(SAMPLE.replace("compare=False", "compare=True")))["Outer"]
+        assert outer(None, place="x") != outer(None, place="y")
+
     def test_each_value_of_the_core(self, write_out: WriteOut) -> None:
         patterns = importlib.import_module("hatch_build").CORE
         paths = [path for each in patterns for path in (ROOT / "pam_receiver").glob(each)]

@@ -5,7 +5,6 @@ begin a statement than to write a row. Text goes in by its length, so that what 
 Spec: PostgreSQL, protocol 3.0, format code 1; the forms are those of the ``..._send`` and ``..._recv`` functions.
 """
 
-from collections import namedtuple
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -19,7 +18,7 @@ from sqlalchemy import ARRAY, JSON, BigInteger, Boolean, Delete, Insert, Integer
 from sqlalchemy.exc import StatementError
 from sqlalchemy.types import TypeEngine
 
-from pam_receiver.store.compiled import AnyQuery, Compiled, pick
+from pam_receiver.store.compiled import AnyQuery, Compiled, PlainRow, pick, row_maker
 from pam_receiver.store.json_text import to_json_text
 from pam_receiver.store.pipeline import Answer, Pipeline
 from pam_receiver.store.rows import Values
@@ -32,7 +31,6 @@ TRUE: Final = b"\1"
 _TEXT_OID, _LONG_OID = 25, 20  # as in pg_type
 _NULL: Final = b"\xff\xff\xff\xff"  # the length of a null in an array
 
-_make_row_class: Callable[[str, Sequence[Any]], Any] = namedtuple  # by its own name mypyc takes it for a statement
 _Write = Callable[[Any], bytes]  # Any: what a column of its type takes
 _Read = Callable[[bytes], Any]
 
@@ -107,17 +105,15 @@ class BinarySelect:
         self._sql = _numbered(compiled.sql)
         self._defaults = compiled.defaults
         self._writes = [(name, _type_of(compiled.types[name]).write) for name in compiled.names]
-        columns = list(statement.selected_columns)
-        row = _make_row_class("_row", [column.key for column in columns])
-        self._row: Callable[[Sequence[object]], Any] = row._make  # as SQLAlchemy's own rows
-        self._reads = [_type_of(column.type).read for column in columns]
+        self._row = row_maker(statement)
+        self._reads = [_type_of(column.type).read for column in statement.selected_columns]
 
     def send(self, pipeline: Pipeline, parameters: Mapping[str, object]) -> Answer:
         """Have it run; the rows come later."""
         given = {**self._defaults, **parameters}
         return pipeline.send(self._sql, [write(given[name]) for name, write in self._writes])
 
-    def rows(self, answer: Answer) -> list[Any]:  # Any: named tuples whose fields are the columns
+    def rows(self, answer: Answer) -> list[PlainRow]:
         """Return the rows of an answer that has come."""
         make, reads = self._row, self._reads
         return [

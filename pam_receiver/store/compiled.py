@@ -1,5 +1,6 @@
 """A statement of SQLAlchemy as the text that a driver takes."""
 
+from collections import namedtuple
 from collections.abc import Callable, Mapping, Sequence
 from operator import itemgetter
 from typing import Any, Final
@@ -11,6 +12,7 @@ from sqlalchemy.sql.compiler import SQLCompiler
 
 from pam_receiver.store.rows import Values
 
+PlainRow = Any  # a named tuple whose fields are the columns of its statement, as SQLAlchemy's own rows
 AnyQuery = Select[Any] | CompoundSelect[Any]  # Any: the columns of a table built column by column have no static type
 
 _make_postgres: Callable[..., Dialect] = PGDialect_psycopg  # it has no types
@@ -30,6 +32,13 @@ class Compiled:
         self.names: Sequence[str] = compiled.positiontup or ()
         self.types = {name: parameter.type for name, parameter in compiled.binds.items()}
         self.defaults = {name: value for name, value in compiled.params.items() if value is not None}
+
+
+def row_maker(statement: AnyQuery) -> Callable[[Sequence[object]], PlainRow]:
+    """Return what makes a row of the values of the columns that ``statement`` selects."""
+    row: Any = namedtuple("_row", [column.key for column in statement.selected_columns])  # type: ignore[misc]
+    made: Callable[[Sequence[object]], PlainRow] = row._make
+    return made
 
 
 def pick(names: Sequence[str]) -> Callable[[Values], Sequence[object]]:

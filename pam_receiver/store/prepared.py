@@ -2,7 +2,6 @@
 times a second, and SQLAlchemy's own way from a statement to its rows takes longer than the database.
 """
 
-from collections import namedtuple
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache, partial
 from typing import Any
@@ -12,15 +11,13 @@ from sqlalchemy.exc import StatementError
 from sqlalchemy.types import TypeEngine
 
 from pam_receiver.store.binary import binary_select, binary_write
-from pam_receiver.store.compiled import DIALECTS, AnyQuery, Compiled, pick
+from pam_receiver.store.compiled import DIALECTS, AnyQuery, Compiled, PlainRow, pick, row_maker
 from pam_receiver.store.json_text import to_json_text
 from pam_receiver.store.pipeline import Answer, Pipeline, pipeline_of
 from pam_receiver.store.rows import Values
 from pam_receiver.store.schema import UtcTime
 
 _Process = Callable[[Any], Any]  # Any: what a type of SQLAlchemy makes of a value for a driver, or the other way round
-_make_row_class: Callable[[str, Sequence[Any]], Any] = namedtuple  # by its own name mypyc takes it for a statement
-PlainRow = Any  # a named tuple whose fields are the columns of its statement
 
 
 def cursor_of(connection: Connection) -> Any:  # Any: a DBAPI cursor has no type
@@ -34,19 +31,14 @@ class PreparedSelect:
     def __init__(self, statement: AnyQuery, kind: str) -> None:
         compiled, dialect = Compiled(statement, kind), DIALECTS[kind]
         self._sql, self._names, self._defaults = compiled.sql, compiled.names, compiled.defaults
-        columns = list(statement.selected_columns)
-        row = _make_row_class("_row", [column.key for column in columns])
-        self._row: Callable[[Sequence[object]], PlainRow] = row._make  # as SQLAlchemy's own rows
-        reads = [(n, _reader(column.type, dialect)) for n, column in enumerate(columns)]
+        self._row = row_maker(statement)
+        reads = [(n, _reader(column.type, dialect)) for n, column in enumerate(statement.selected_columns)]
         self._reads = [(n, read) for n, read in reads if read is not None]
 
-    def send(self, cursor: Any, parameters: Mapping[str, object]) -> None:
-        """Have it run; on PostgreSQL in a pipeline the rows come later."""
+    def run(self, cursor: Any, parameters: Mapping[str, object]) -> list[PlainRow]:
+        """Return the rows that it selects."""
         given = {**self._defaults, **parameters}
         cursor.execute(self._sql, [given[name] for name in self._names])
-
-    def rows(self, cursor: Any) -> list[PlainRow]:
-        """Return the rows of what :meth:`send` ran on this cursor."""
         found: list[Any] = cursor.fetchall()
         make, reads = self._row, self._reads
         if not reads:
@@ -107,9 +99,7 @@ def fetch_all(connection: Connection, *asked: tuple[AnyQuery, Mapping[str, objec
     for statement, parameters in asked:
         rows: list[PlainRow] = []
         if parameters is not None:
-            prepared, cursor = prepared_select(statement, kind), cursor_of(connection)
-            prepared.send(cursor, parameters)
-            rows = prepared.rows(cursor)
+            rows = prepared_select(statement, kind).run(cursor_of(connection), parameters)
         found.append(rows)
     return found
 

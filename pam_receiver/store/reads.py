@@ -14,6 +14,7 @@ from sqlalchemy import (
     ARRAY,
     ColumnElement,
     Connection,
+    FromClause,
     Select,
     TableValuedAlias,
     Text,
@@ -84,7 +85,7 @@ class Reads:
 def _among(column: ColumnElement[Any], name: str, *, is_sqlite: bool) -> ColumnElement[bool]:
     """Whether ``column`` is one of the values of the collection ``name``."""
     if is_sqlite:
-        return column.in_(select(func.json_each(bindparam(name, type_=Text)).table_valued("value").c.value))
+        return column.in_(select(_each_of(name).c.value))
     return column == any_(bindparam(name, type_=ARRAY(Text)))
 
 
@@ -127,23 +128,29 @@ def _seen(*, is_sqlite: bool) -> AnySelect:
     return found.select_from(both)
 
 
-def _receipts(*, is_sqlite: bool) -> AnySelect:
-    """Return the accepted messages of each repeat key, the latest ones first.
+def _receipt(of: FromClause) -> tuple[ColumnElement[Any], ...]:
+    """The columns of a receipt."""
+    return of.c.id, of.c.repeat_key, of.c.control_id, of.c.digest, *ack_columns(of)
 
-    The two conditions are those of the partial index, letter for letter.
-    """
+
+def _is_accepted(of: FromClause) -> ColumnElement[bool]:
+    """The two conditions of the partial index, letter for letter."""
+    return and_(of.c.ack_code == literal_column("'AA'"), of.c.repeat_of.is_(None))
+
+
+def _receipts(*, is_sqlite: bool) -> AnySelect:
+    """Return the accepted messages of each repeat key, the latest ones first."""
     inner = message.alias("inner_message")
-    accepted = select(inner.c.id, inner.c.repeat_key, inner.c.control_id, inner.c.digest, *ack_columns(inner)).where(
-        inner.c.ack_code == literal_column("'AA'"), inner.c.repeat_of.is_(None)
-    )
+    accepted = select(*_receipt(inner)).where(_is_accepted(inner))
     if is_sqlite:  # no LATERAL there; an outer join keeps the keys outside, and gives a null row for one never used
-        keys = func.json_each(bindparam("keys", type_=Text)).table_valued("value")
+        keys = _each_of("keys")
         latest = accepted.with_only_columns(inner.c.id).where(inner.c.repeat_key == keys.c.value)
         latest = latest.order_by(inner.c.id.desc()).limit(literal_column(str(MAX_RECEIPTS))).correlate(keys)
-        found = select(
-            message.c.id, message.c.repeat_key, message.c.control_id, message.c.digest, *ack_columns(message)
+        return (
+            select(*_receipt(message))
+            .select_from(keys.outerjoin(message, message.c.id.in_(latest)))
+            .order_by(message.c.id.desc())
         )
-        return found.select_from(keys.outerjoin(message, message.c.id.in_(latest))).order_by(message.c.id.desc())
     keys = func.unnest(bindparam("keys", type_=ARRAY(Text))).table_valued("value").render_derived()
     # A list of one, and an order that begins with it: only the partial index has that order. Without statistics yet,
     # PostgreSQL would as soon walk through all that was accepted, once for each key.
@@ -155,9 +162,8 @@ def _receipts(*, is_sqlite: bool) -> AnySelect:
 
 def _receipts_of_one() -> AnySelect:
     """Return what :func:`_receipts` does on SQLite of one repeat key alone, as a lone message has, in half the time."""
-    columns = message.c.id, message.c.repeat_key, message.c.control_id, message.c.digest, *ack_columns(message)
-    is_accepted = message.c.ack_code == literal_column("'AA'"), message.c.repeat_of.is_(None)
-    found = select(*columns).where(*is_accepted, message.c.repeat_key == bindparam("key", type_=Text))
+    has_key = message.c.repeat_key == bindparam("key", type_=Text)
+    found = select(*_receipt(message)).where(_is_accepted(message), has_key)
     return found.order_by(message.c.id.desc()).limit(literal_column(str(MAX_RECEIPTS)))
 
 
