@@ -33,7 +33,7 @@ BEGUN: Final = "pam_receiver_begun"
 UNREPLICATED: Final = "pam_receiver_unreplicated"
 """Key of ``Connection.info``, when somebody cancelled a commit's wait for the synchronous standby of its server."""
 
-_MOST_WAL_PAGES: Final = 10_000  # of the log of SQLite, after which a commit brings it into the database itself
+_MOST_WAL_PAGES: Final = 40_000  # of the log of SQLite, after which a commit brings it into the database itself
 # secure_delete: what is erased, replaced or moved leaves no byte behind in the pages
 _WRITING: Final = ("journal_mode=WAL", "secure_delete=ON", f"wal_autocheckpoint={_MOST_WAL_PAGES}")
 _POSTGRES_DRIVERS: Final = frozenset({"postgresql", "postgres", "postgresql+psycopg"})
